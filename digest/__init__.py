@@ -1,0 +1,1 @@
+"""The weekly verdict digest: from a published comparison to a stamped delivery."""

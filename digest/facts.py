@@ -1,0 +1,160 @@
+"""What a comparison page says, as plain values: the machine shape of the interface.
+
+Everything downstream (intake, selection, verdict summaries, rendering) is decided from these values and never
+from the page itself. `None` means *the page does not say*; it never means zero and never overwrites a known value.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import datetime
+from fractions import Fraction
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+
+Verdict = Literal["ship", "mixed", "skip"]
+Call = Literal["ship", "skip"]
+
+LONGEST_NAME = 300
+LONGEST_TEXT = 20_000
+
+# Controls, and the bidirectional overrides that can turn a sentence around in the reader's mail program.
+# Joiners stay: emoji and Persian are spelled with them.
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]")
+_BLANKS = re.compile(r"\s+")
+_LONE_SURROGATES = re.compile(r"[\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """One line of visible text: NFC, no controls, no bidi overrides, runs of white space folded to one space."""
+    text = _LONE_SURROGATES.sub("", text)
+    return _BLANKS.sub(" ", _UNSEEN.sub(" ", unicodedata.normalize("NFC", text))).strip()
+
+
+def _nothing_is_none(value: object) -> object:
+    """An empty string says nothing, so it is unknown rather than known to be empty."""
+    if isinstance(value, str):
+        return clean(value) or None
+    return value
+
+
+def _web_address(value: str | None) -> str | None:
+    if value is not None and not re.match(r"https?://[^\s/]+", value, re.IGNORECASE):
+        raise ValueError("must be an http or https address")
+    return value
+
+
+Line = Annotated[str, AfterValidator(clean), Field(min_length=1, max_length=LONGEST_NAME)]
+Label = Annotated[str | None, BeforeValidator(_nothing_is_none), Field(max_length=LONGEST_NAME)]
+Prose = Annotated[str | None, BeforeValidator(_nothing_is_none), Field(max_length=LONGEST_TEXT)]
+Slug = Annotated[
+    str | None,
+    BeforeValidator(_nothing_is_none),
+    Field(max_length=400, pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]*$"),
+]
+WebAddress = Annotated[
+    str | None, BeforeValidator(_nothing_is_none), Field(max_length=2_000), AfterValidator(_web_address)
+]
+OutOfHundred = Annotated[int | float, Field(ge=0, le=100, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+class Facts(BaseModel):
+    """Frozen; unknown fields of a newer site are ignored rather than refused."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Community(Facts):
+    """The readers' vote. `ship_percent` None: nobody has voted yet. 0 is a real zero."""
+
+    ship_percent: OutOfHundred | None = None
+    votes: Count | None = None
+
+
+class Split(Facts):
+    """How many of the panel would ship and how many would skip."""
+
+    ship: Count
+    skip: Count
+
+
+class TakeFacts(Facts):
+    """One reviewer's score, call and remark on one tool. A compact page gives only the remark."""
+
+    reviewer: Label = None
+    score: OutOfHundred | None = None
+    call: Call | None = None
+    remark: Prose = None
+
+
+class ToolFacts(Facts):
+    """One tool as one page shows it. `verdict` is the badge where the page shows one."""
+
+    slug: Slug = None
+    name: Line
+    tagline: Label = None
+    category: Label = None
+    description: Prose = None
+    entry: Label = None
+    pricing: Label = None
+    best_for: Label = None
+    panel_ship_percent: OutOfHundred | None = None
+    verdict: Verdict | None = None
+    split: Split | None = None
+    community: Community | None = None
+    takes: Annotated[tuple[TakeFacts, ...], Field(max_length=50)] = ()
+
+    @property
+    def identity(self) -> str:
+        """The slug; where only text without an address was at hand, name and tagline. Names repeat."""
+        return self.slug or f"{self.name}\n{self.tagline or ''}"
+
+
+class ComparisonFacts(Facts):
+    """One published page: two tools side by side, in the page's order.
+
+    `loose_remarks` are remarks the page shows without saying whose they are (compact layout), in page order.
+    """
+
+    slug: Slug = None
+    url: WebAddress = None
+    title: Label = None
+    published_at: AwareDatetime | None = None
+    withdrawn: bool = False
+    tools: tuple[ToolFacts, ToolFacts]
+    loose_remarks: Annotated[tuple[Annotated[str, AfterValidator(clean)], ...], Field(max_length=100)] = ()
+
+    @property
+    def headline(self) -> str:
+        return f"{self.tools[0].name} vs {self.tools[1].name}"
+
+
+def verdict_of(tool: ToolFacts) -> Verdict | None:
+    """The panel's verdict: the badge where shown, else by the percentage; None where the page gives neither."""
+    if tool.verdict is not None:
+        return tool.verdict
+    return verdict_by_percent(tool.panel_ship_percent)
+
+
+def verdict_by_percent(percent: float | None) -> Verdict | None:
+    """At least 75 ship, at least 50 mixed, less skip: the site's own thresholds."""
+    if percent is None:
+        return None
+    return "ship" if percent >= 75 else "mixed" if percent >= 50 else "skip"  # noqa: PLR2004 - the site's
+
+
+def exact(number: float) -> Fraction:
+    """The number as it was written: 71.25 is 285/4, and 0.1 is 1/10."""
+    return Fraction(str(number))
+
+
+def instant(text: str) -> datetime | None:
+    """An ISO 8601 or RFC 3339 time with an offset, else None."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
