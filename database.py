@@ -1,0 +1,161 @@
+"""The floor both rooms stand on: engine, sessions, UTC instants and the conditional claim.
+
+SQLite and PostgreSQL are both first class. `reading()` opens a plain transaction; `writing()` takes the write lock at
+once on SQLite (`BEGIN IMMEDIATE`), because a transaction that reads first and writes later can be refused there.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Dialect, Engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.engine.url import URL
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+BUSY_SECONDS = 30
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Every table of the program, in both rooms."""
+
+    metadata = sa.MetaData(naming_convention=NAMING)
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """An instant: refuses naive values, stores UTC, gives back aware UTC.
+
+    Without it SQLite drops the offset and a time in Berlin comes back two hours wrong.
+    """
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"an instant needs a time zone, got the naive {value.isoformat()}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+BigKey = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""A 64-bit key; SQLite numbers rows by itself only for INTEGER."""
+
+
+class WriteLockTimeout(Exception):
+    """The database was busy for half a minute, so nothing was written. Try again."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+class Database:
+    """One database and the two kinds of transaction we use on it."""
+
+    def __init__(self, url: str) -> None:
+        self.url: URL = driver_url(url)
+        self.engine: Engine = _engine(self.url)
+        self._writing_engine = self.engine.execution_options(digest_begin="IMMEDIATE")
+        # SQLite's busy handler sleeps up to 100 ms between tries, so a thread that writes in a loop would starve
+        # the others of this process. A lock in front of it is fair.
+        self._turn = threading.Lock() if self.is_sqlite else None
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A transaction that only reads; it is rolled back at the end."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction that writes: committed at the end of the block, rolled back when the block raises."""
+        with (
+            self._my_turn(),
+            Session(self._writing_engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=BUSY_SECONDS):
+            raise WriteLockTimeout
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+
+def driver_url(url: str) -> URL:
+    """`postgresql://` and the older `postgres://` mean psycopg 3.
+
+    Raises sqlalchemy.exc.ArgumentError for text that is no URL.
+    """
+    parsed = make_url(url)
+    if parsed.drivername in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True)
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    # Autocommit mode of the driver: we say BEGIN ourselves, below.
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout={BUSY_SECONDS * 1000}",
+        "journal_mode=wal",
+        # Not NORMAL: a claim lost in a power cut would let its batch go out a second time.
+        "synchronous=full",
+        "foreign_keys=on",
+        "cache_size=-16384",
+    ):
+        connection.execute(f"pragma {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    kind = connection.get_execution_options().get("digest_begin", "")
+    connection.exec_driver_sql(f"BEGIN {kind}".rstrip())
+
+
+def claim(session: Session, row: type[Base], *where: sa.ColumnElement[bool], values: Mapping[str, Any]) -> bool:
+    """Change one row if it still is as `where` says. True means that we, and nobody else, changed it."""
+    changed = session.execute(sa.update(row).where(*where).values(values).execution_options(synchronize_session=False))
+    return int(getattr(changed, "rowcount", 0)) == 1

@@ -1,0 +1,85 @@
+"""What every command shares: results to stdout, progress and complaints to stderr, and the exit codes.
+
+0 done · 1 could not be done · 2 wrong usage or settings · 3 done in part.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any, NoReturn
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from digest.errors import DigestError
+
+DONE, COULD_NOT, WRONG_USAGE, IN_PART = 0, 1, 2, 3
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+At = Annotated[
+    str | None,
+    typer.Option("--now", metavar="ISO8601", help="Move the editorial clock only: a rehearsal's time."),
+]
+
+
+class WrongUsage(DigestError):
+    """That is not how this command is used."""
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout, whatever the terminal."""
+    sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
+
+
+def say(text: str) -> None:
+    """A result, printed as it is: names may hold brackets that rich would read as markup."""
+    out.print(text, markup=False)
+
+
+def note(text: str) -> None:
+    """Progress and remarks: not part of the result."""
+    err.print(text, markup=False)
+
+
+def stop(code: int) -> NoReturn:
+    raise typer.Exit(code)
+
+
+def real_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def editorial_now(at: str | None) -> datetime:
+    """The time of a rehearsal, or the real one. Raises WrongUsage for text that is no time."""
+    if at is None:
+        return real_now()
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        raise WrongUsage(f'--now takes a time such as 2026-11-19T18:00:00Z, got "{at}"') from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@contextmanager
+def progress_bar(what: str, total: int | None) -> Iterator[Any]:
+    """A bar on a terminal, nothing elsewhere. Yields a function that takes how many more are done."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        disable=not err.is_terminal,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.advance(task, done)

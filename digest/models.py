@@ -1,0 +1,367 @@
+"""The tables of the paper room. Each has one writer, named in its docstring; nothing here decides anything."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from database import Base, BigKey, UtcDateTime
+
+
+def _words(states: type[StrEnum]) -> sa.Enum:
+    """A state stored as its own word, readable in any database shell."""
+    return sa.Enum(
+        states,
+        native_enum=False,
+        length=16,
+        create_constraint=False,
+        values_callable=lambda e: [m.value for m in e],
+    )
+
+
+# — gathering —
+
+
+class Tool(Base):
+    """One reviewed product, keyed by slug; until an address is learned, by name and tagline. Writer: intake."""
+
+    __tablename__ = "tools"
+    __table_args__ = (sa.Index("ix_tools_name_tagline", "name", "tagline"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    slug: Mapped[str | None] = mapped_column(sa.String(400), unique=True)
+    name: Mapped[str] = mapped_column(sa.String(300))
+    tagline: Mapped[str | None] = mapped_column(sa.String(300))
+    facts: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    """`facts.ToolFacts` without takes; a missing key is not known."""
+    first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Take(Base):
+    """One reviewer's score, call and remark on one tool. Writer: intake."""
+
+    __tablename__ = "takes"
+    __table_args__ = (sa.UniqueConstraint("tool_id", "reviewer"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    tool_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("tools.id", ondelete="CASCADE"))
+    reviewer: Mapped[str] = mapped_column(sa.String(300))
+    score: Mapped[float | None] = mapped_column(sa.Float)
+    call: Mapped[str | None] = mapped_column(sa.String(8))
+    remark: Mapped[str | None] = mapped_column(sa.Text)
+    position: Mapped[int] = mapped_column(default=0)
+    """The reviewer's place on the page."""
+
+
+class Comparison(Base):
+    """One published page: two tools side by side. Writer: intake."""
+
+    __tablename__ = "comparisons"
+    __table_args__ = (
+        sa.Index("ix_comparisons_left_id_right_id", "left_id", "right_id"),
+        sa.Index("ix_comparisons_first_seen_at", "first_seen_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    slug: Mapped[str | None] = mapped_column(sa.String(400), unique=True)
+    url: Mapped[str | None] = mapped_column(sa.String(2000))
+    title: Mapped[str | None] = mapped_column(sa.String(600))
+    left_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("tools.id"))
+    right_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("tools.id"), index=True)
+    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    loose_remarks: Mapped[list[str]] = mapped_column(sa.JSON)
+    """Remarks shown without a reviewer, in page order; whose they are is resolved whenever facts are read."""
+    content_hash: Mapped[str] = mapped_column(sa.String(64))
+    """sha256 of the page's own facts as last read: reading the same page again changes nothing."""
+    first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    withdrawn_because: Mapped[str | None] = mapped_column(sa.String(500))
+
+
+class Source(Base):
+    """One polled address: when it is due again and what its server told us to send back. Writer: intake."""
+
+    __tablename__ = "sources"
+
+    url: Mapped[str] = mapped_column(sa.String(2000), primary_key=True)
+    etag: Mapped[str | None] = mapped_column(sa.String(500))
+    last_modified: Mapped[str | None] = mapped_column(sa.String(100))
+    due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """None: not polled by itself, only remembered for its validators."""
+    last_read_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_problem: Mapped[str | None] = mapped_column(sa.Text)
+
+
+# — making —
+
+
+class EditionState(StrEnum):
+    """The life of an edition; the moves between them stand in `editions.MOVES`."""
+
+    DRAFT = "draft"
+    APPROVED = "approved"
+    SENDING = "sending"
+    SENT = "sent"
+    HALTED = "halted"
+    STOPPED = "stopped"
+    SKIPPED = "skipped"
+
+
+class Edition(Base):
+    """One week's digest. Writer: editions; preparing and submitting move it through `editions.advance`."""
+
+    __tablename__ = "editions"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    week: Mapped[str] = mapped_column(sa.String(8), unique=True)
+    state: Mapped[EditionState] = mapped_column(_words(EditionState))
+    why: Mapped[str | None] = mapped_column(sa.Text)
+    """Why it is skipped, halted or stopped."""
+    halted_from: Mapped[EditionState | None] = mapped_column(_words(EditionState))
+    window_start: Mapped[datetime] = mapped_column(UtcDateTime)
+    window_end: Mapped[datetime] = mapped_column(UtcDateTime)
+    send_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    rules: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    subject: Mapped[str] = mapped_column(sa.String(400), default="")
+    breath: Mapped[str] = mapped_column(sa.String(400), default="")
+    introduction: Mapped[str | None] = mapped_column(sa.Text)
+    also_compared: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON, default=list)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    reminded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    approved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    approved_by: Mapped[str | None] = mapped_column(sa.String(320))
+    approved_hash: Mapped[str | None] = mapped_column(sa.String(64))
+    approved_candidates: Mapped[int | None]
+    envelope: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+    """`editions.Envelope` as approved: sender, headers' material and transport."""
+
+    prepared_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    candidates: Mapped[int | None]
+    begun_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """The first hand-over; the archive shows the edition from here on."""
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Considered(Base):
+    """A comparison that stood for selection, with its score parts, rank and reason in words. Writer: editions."""
+
+    __tablename__ = "considered"
+
+    edition_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("editions.id"), primary_key=True)
+    comparison_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("comparisons.id"), primary_key=True)
+    rank: Mapped[int]
+    score: Mapped[str] = mapped_column(sa.String(16))
+    parts: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON)
+    chosen: Mapped[bool]
+    reason: Mapped[str] = mapped_column(sa.Text)
+
+
+class Entry(Base):
+    """A comparison placed in an edition, its copy frozen. Writer: editions."""
+
+    __tablename__ = "entries"
+    __table_args__ = (sa.UniqueConstraint("edition_id", "comparison_id"),)
+
+    edition_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("editions.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    comparison_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("comparisons.id"), index=True)
+    facts: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    summary: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+
+
+class EditionLog(Base):
+    """Who did what to an edition, and why. Writer: editions."""
+
+    __tablename__ = "edition_log"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    edition_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("editions.id"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    by: Mapped[str] = mapped_column(sa.String(320))
+    what: Mapped[str] = mapped_column(sa.String(200))
+    why: Mapped[str | None] = mapped_column(sa.Text)
+
+
+class RenderingRow(Base):
+    """One variant's exact subject, HTML and text, frozen on approval. Writer: editions."""
+
+    __tablename__ = "renderings"
+
+    edition_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("editions.id"), primary_key=True)
+    variant: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    subject: Mapped[str] = mapped_column(sa.String(400))
+    html: Mapped[str | None] = mapped_column(sa.Text)
+    text: Mapped[str] = mapped_column(sa.Text)
+    sha256: Mapped[str] = mapped_column(sa.String(64))
+
+
+# — sending —
+
+
+class Delivery(Base):
+    """One edition to one subscriber; its state follows from these times and its batch. Writer: preparing, submitting.
+
+    No foreign keys: three of them make preparing a million rows five times slower, and one to subscribers would
+    scan this table at every erasure. `digest db check` looks for orphans instead.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        sa.UniqueConstraint("edition_id", "subscriber_id"),
+        sa.Index(
+            "ix_deliveries_set_aside",
+            "edition_id",
+            "id",
+            sqlite_where=sa.text("withheld_because IS NOT NULL OR refused_because IS NOT NULL"),
+            postgresql_where=sa.text("withheld_because IS NOT NULL OR refused_because IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
+    edition_id: Mapped[int] = mapped_column(BigKey)
+    subscriber_id: Mapped[int | None] = mapped_column(BigKey)
+    """None once the person was erased; the row stays so that the numbers add up."""
+    variant: Mapped[str] = mapped_column(sa.String(40))
+    withheld_because: Mapped[str | None] = mapped_column(sa.String(200))
+    refused_because: Mapped[str | None] = mapped_column(sa.String(500))
+    delivered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    deferred_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    dropped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    bounced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    complained_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    unsubscribed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    opened_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    clicked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class LeftOut(Base):
+    """How many candidates got no delivery of an edition, by reason. Writer: preparing."""
+
+    __tablename__ = "left_out"
+
+    edition_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("editions.id"), primary_key=True)
+    reason: Mapped[str] = mapped_column(sa.String(200), primary_key=True)
+    count: Mapped[int]
+
+
+class BatchState(StrEnum):
+    """The life of a batch; the moves between them stand in `submitting.MOVES`."""
+
+    PENDING = "pending"
+    SUBMITTING = "submitting"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNCERTAIN = "uncertain"
+
+
+class Batch(Base):
+    """A range of delivery ids handed over in one call. Writer: preparing creates, submitting moves and may split."""
+
+    __tablename__ = "batches"
+    __table_args__ = (sa.Index("ix_batches_edition_id_state_id", "edition_id", "state", "id"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    edition_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("editions.id"))
+    variant: Mapped[str] = mapped_column(sa.String(40))
+    first_delivery: Mapped[int] = mapped_column(BigKey)
+    last_delivery: Mapped[int] = mapped_column(BigKey)
+    state: Mapped[BatchState] = mapped_column(_words(BatchState))
+    attempt: Mapped[int] = mapped_column(default=0)
+    owner: Mapped[str | None] = mapped_column(sa.String(100))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    called_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When this attempt was handed over: a dead lease with it is uncertain, without it the batch is free again."""
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    body_sha256: Mapped[str | None] = mapped_column(sa.String(64))
+    message_id: Mapped[str | None] = mapped_column(sa.String(200))
+    accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    why: Mapped[str | None] = mapped_column(sa.Text)
+
+
+class Pause(Base):
+    """Why no call may begin, for whom, until when; shared by all processes. Writer: submitting."""
+
+    __tablename__ = "pauses"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    edition_id: Mapped[int | None] = mapped_column(BigKey, sa.ForeignKey("editions.id"))
+    """None: no call at all."""
+    because: Mapped[str] = mapped_column(sa.Text)
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class LetterState(StrEnum):
+    """The life of a letter or notice."""
+
+    QUEUED = "queued"
+    ACCEPTED = "accepted"
+    GIVEN_UP = "given up"
+
+
+class Letter(Base):
+    """A letter or notice owed to one person. Interrupted, it is posted once more. Writer: postman."""
+
+    __tablename__ = "letters"
+    __table_args__ = (sa.Index("ix_letters_state_not_before", "state", "not_before"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.String(40))
+    email: Mapped[str] = mapped_column(sa.String(320))
+    subscriber_id: Mapped[int | None] = mapped_column(BigKey, index=True)
+    """None for a notice to staff."""
+    context: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    state: Mapped[LetterState] = mapped_column(_words(LetterState))
+    queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    not_before: Mapped[datetime] = mapped_column(UtcDateTime)
+    """Due from here on; moved ahead while somebody is posting it, and after a failure."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_problem: Mapped[str | None] = mapped_column(sa.Text)
+
+
+# — doors —
+
+
+class Role(StrEnum):
+    """What somebody on the staff may do."""
+
+    EDITOR = "editor"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class Staff(Base):
+    """Somebody who signs in. Writer: staff."""
+
+    __tablename__ = "staff"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    email: Mapped[str] = mapped_column(sa.String(320))
+    email_key: Mapped[str] = mapped_column(sa.String(320), unique=True)
+    role: Mapped[Role] = mapped_column(_words(Role))
+    added_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class JobRun(Base):
+    """One run of one job and what it said; quiet runs after each other are one row. Writer: scheduler."""
+
+    __tablename__ = "job_runs"
+    __table_args__ = (sa.Index("ix_job_runs_job_finished_at", "job", "finished_at"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    job: Mapped[str] = mapped_column(sa.String(40))
+    process: Mapped[str] = mapped_column(sa.String(200))
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    times: Mapped[int] = mapped_column(default=1)
+    ok: Mapped[bool]
+    said: Mapped[str] = mapped_column(sa.Text)

@@ -1,0 +1,318 @@
+"""Every setting of the program, read once at start. The only module that reads the environment.
+
+All mistakes are reported at once, by name, each with what is wrong and how to mend it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from dotenv import dotenv_values
+from email_validator import EmailNotValidError, validate_email
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from sqlalchemy.exc import ArgumentError
+
+from database import driver_url
+from digest import weeks
+from digest.errors import DigestError
+
+SENDGRID_API = "https://api.sendgrid.com"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One setting that needs attention."""
+
+    name: str
+    what: str
+
+
+class SettingsProblem(DigestError):
+    """Some settings need attention."""
+
+    def __init__(self, mistakes: list[Mistake]) -> None:
+        self.mistakes = mistakes
+        widest = max(len(mistake.name) for mistake in mistakes)
+        count = "1 setting needs" if len(mistakes) == 1 else f"{len(mistakes)} settings need"
+        lines = [f"  {mistake.name:<{widest}}  {mistake.what}" for mistake in mistakes]
+        super().__init__("\n".join([f"{count} attention:", *lines]))
+
+
+def _database_url(value: str) -> str:
+    try:
+        url = driver_url(value)
+        backend = url.get_backend_name()
+    except (ArgumentError, ValueError):
+        raise ValueError("must be a database URL such as sqlite:///digest.db or postgresql://host/name") from None
+    if backend not in ("sqlite", "postgresql"):
+        raise ValueError(f"must start with sqlite:// or postgresql://, got {backend}://")
+    if backend == "sqlite" and url.database in (None, "", ":memory:"):
+        raise ValueError("must name a file, such as sqlite:///digest.db: a database in memory forgets who was mailed")
+    return value
+
+
+def _web_base(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f'must be an address such as https://news.example.com, got "{value}"')
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError("must have no query, fragment or user name")
+    return value.rstrip("/")
+
+
+def _email(value: str) -> str:
+    try:
+        return validate_email(value, check_deliverability=False, allow_smtputf8=False).normalized
+    except EmailNotValidError as why:
+        raise ValueError(f'must be an e-mail address, got "{value}": {why}') from None
+
+
+def _zone(value: Any) -> Any:
+    if isinstance(value, ZoneInfo):
+        return value
+    try:
+        return ZoneInfo(str(value))
+    except (ValueError, OSError):
+        raise ValueError(f'must be an IANA time zone such as Europe/Berlin, got "{value}"') from None
+
+
+def _week_time(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return weeks.WeekTime.parse(value)
+    except DigestError as why:
+        raise ValueError(str(why)) from None
+
+
+def _words(value: Any) -> Any:
+    return tuple(value.split()) if isinstance(value, str) else value
+
+
+def _one_line(value: str) -> str:
+    if re.search(r"[\r\n]", value):
+        raise ValueError("must be one line")
+    return value.strip()
+
+
+def _keys(value: Any) -> Any:
+    if isinstance(value, str):
+        value = tuple(SecretStr(part.strip()) for part in value.split(",") if part.strip())
+    if any(len(key.get_secret_value()) < 16 for key in value):  # noqa: PLR2004
+        raise ValueError("must have at least 16 characters in each key; `openssl rand -hex 32` makes one")
+    return value
+
+
+Line = Annotated[str, BeforeValidator(_one_line), Field(min_length=1, max_length=200)]
+Email = Annotated[str, BeforeValidator(_email)]
+HostPort = Annotated[tuple[str, ...], BeforeValidator(_words)]
+
+
+class Settings(BaseModel):
+    """One field per setting, named as in the environment, in lower case."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
+
+    database_url: Annotated[str, BeforeValidator(_database_url)] = "sqlite:///digest.db"
+    digest_site_url: Annotated[str, BeforeValidator(_web_base)] = "http://127.0.0.1:8000"
+    digest_secret_key: Annotated[tuple[SecretStr, ...], BeforeValidator(_keys)] = ()
+    digest_newsletter_name: Line = "Weekly AI Tool Verdicts"
+    digest_from_email: Email | None = None
+    digest_from_name: Line | None = None
+    digest_reply_to: Email | None = None
+    digest_postal_address: Line | None = None
+    digest_list_id: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$")] = None
+    sendgrid_api_key: SecretStr | None = None
+    sendgrid_host: Annotated[str, BeforeValidator(_web_base)] = SENDGRID_API
+    digest_outbox_dir: Path = Path("outbox")
+    digest_timezone: Annotated[ZoneInfo, BeforeValidator(_zone)] = ZoneInfo("UTC")
+    digest_cutoff: Annotated[weeks.WeekTime, BeforeValidator(_week_time)] = weeks.WeekTime.parse("thu 18:00")
+    digest_send_at: Annotated[weeks.WeekTime, BeforeValidator(_week_time)] = weeks.WeekTime.parse("fri 09:00")
+    digest_approval: Literal["required", "auto"] = "required"
+    digest_late_hours: Annotated[float, Field(gt=0, le=168)] = 6
+    digest_undo_minutes: Annotated[float, Field(ge=0, le=1440)] = 10
+    digest_new_days: Annotated[int, Field(ge=1, le=3650)] = 14
+    digest_min_entries: Annotated[int, Field(ge=1, le=50)] = 1
+    digest_max_entries: Annotated[int, Field(ge=1, le=50)] = 8
+    digest_batch_size: Annotated[int, Field(ge=1, le=1000)] = 500
+    digest_send_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    digest_unsubscribe_email: Email | None = None
+    digest_sources: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
+    digest_fetch_allow: HostPort = ()
+    digest_log: Literal["console", "json"] | None = None
+
+    @property
+    def through_sendgrid(self) -> bool:
+        return self.sendgrid_api_key is not None
+
+    @property
+    def list_id(self) -> str:
+        """RFC 2919: a constant name under the site's own host."""
+        host = urlsplit(self.digest_site_url).hostname or "localhost"
+        return self.digest_list_id or f"weekly-verdicts.{host if not _is_address(host) else 'localhost'}"
+
+    @property
+    def from_email(self) -> str:
+        """The sender; only the outbox may do without a real one."""
+        return self.digest_from_email or "verdicts@example.com"
+
+    @property
+    def from_name(self) -> str:
+        return self.digest_from_name or self.digest_newsletter_name
+
+    @property
+    def reply_to(self) -> str:
+        return self.digest_reply_to or self.from_email
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Raises SettingsProblem with every mistake found."""
+        given, mistakes = _given(cls, environ)
+        try:
+            settings = cls.model_validate(given)
+        except ValidationError as problem:
+            wrong = {str(error["loc"][0]): _in_words(error) for error in problem.errors()}
+            mistakes += [Mistake(name.upper(), what) for name, what in wrong.items()]
+            settings = cls.model_validate({key: value for key, value in given.items() if key not in wrong})
+        named = {mistake.name for mistake in mistakes}
+        mistakes += [mistake for mistake in _contradictions(settings) if mistake.name not in named]
+        if mistakes:
+            raise SettingsProblem(mistakes)
+        return settings
+
+
+def load(directory: Path | None = None) -> Settings:
+    """The settings of this process: the environment, and a `.env` file in the working directory below it."""
+    env_file = (directory or Path.cwd()) / ".env"
+    from_file = {key: value or "" for key, value in dotenv_values(env_file).items()} if env_file.is_file() else {}
+    return Settings.from_env({**from_file, **os.environ})
+
+
+def unknown_names(environ: Mapping[str, str]) -> list[str]:
+    """Names that look like ours and are not: most likely spelled wrong."""
+    known = {name.upper() for name in Settings.model_fields}
+    known |= {f"{name}_FILE" for name in known}
+    return sorted(name for name in environ if re.match(r"(DIGEST|SENDGRID)_", name) and name not in known)
+
+
+def _given(settings: type[Settings], environ: Mapping[str, str]) -> tuple[dict[str, str], list[Mistake]]:
+    """What was given, by field; an empty value counts as not given. `X_FILE` names a file that holds X."""
+    given: dict[str, str] = {}
+    mistakes: list[Mistake] = []
+    for field in settings.model_fields:
+        name = field.upper()
+        if environ.get(name):
+            given[field] = environ[name]
+        elif path := environ.get(f"{name}_FILE"):
+            try:
+                given[field] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as why:
+                reason = why.strerror if isinstance(why, OSError) else "it is not text"
+                mistakes.append(Mistake(f"{name}_FILE", f"names {path}, which cannot be read: {reason}"))
+    return given, mistakes
+
+
+def _in_words(error: Any) -> str:
+    """One clause per mistake, in the voice of the other messages."""
+    kind, context, value = error["type"], error.get("ctx", {}), error.get("input")
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "literal_error":
+        return f'must be {context["expected"]}, got "{value}"'
+    if kind in ("int_parsing", "int_from_float"):
+        return f'must be a whole number, got "{value}"'
+    if kind == "float_parsing":
+        return f'must be a number, got "{value}"'
+    bounds = {
+        "greater_than_equal": ("at least", "ge"),
+        "less_than_equal": ("at most", "le"),
+        "greater_than": ("more than", "gt"),
+    }
+    if kind in bounds:
+        words, key = bounds[kind]
+        return f'must be {words} {context[key]:g}, got "{value}"'
+    if kind == "string_pattern_mismatch":
+        return f'must be a name with dots such as verdicts.example.com, got "{value}"'
+    return str(error["msg"])
+
+
+def _contradictions(settings: Settings) -> list[Mistake]:
+    """What no single setting can show."""
+    found: list[Mistake] = []
+    if settings.digest_min_entries > settings.digest_max_entries:
+        found.append(
+            Mistake(
+                "DIGEST_MIN_ENTRIES",
+                f"is {settings.digest_min_entries}, more than DIGEST_MAX_ENTRIES ({settings.digest_max_entries})",
+            )
+        )
+    if not settings.database_url.startswith("sqlite") and not settings.digest_secret_key:
+        found.append(
+            Mistake(
+                "DIGEST_SECRET_KEY",
+                "is missing; `openssl rand -hex 32` makes one (or set DIGEST_SECRET_KEY_FILE)",
+            )
+        )
+    if settings.through_sendgrid:
+        found += _missing_for_sendgrid(settings)
+    elif settings.sendgrid_host != SENDGRID_API:
+        found.append(
+            Mistake("SENDGRID_API_KEY", "is missing although SENDGRID_HOST is set (or set SENDGRID_API_KEY_FILE)")
+        )
+    return found
+
+
+def _missing_for_sendgrid(settings: Settings) -> list[Mistake]:
+    needed = {
+        "DIGEST_FROM_EMAIL": (settings.digest_from_email, "the sender's address"),
+        "DIGEST_FROM_NAME": (settings.digest_from_name, "the sender's name"),
+        "DIGEST_REPLY_TO": (settings.digest_reply_to, "where replies go"),
+        "DIGEST_POSTAL_ADDRESS": (settings.digest_postal_address, "shown in every mail"),
+    }
+    found = [
+        Mistake(name, f"is missing and needed with SendGrid: {why}")
+        for name, (value, why) in needed.items()
+        if not value
+    ]
+    host = urlsplit(settings.sendgrid_host)
+    if is_loopback(settings.sendgrid_host):
+        return found
+    if host.scheme != "https":
+        found.append(
+            Mistake("SENDGRID_HOST", "must start with https:// off loopback: the key would travel in the open")
+        )
+    if "digest_site_url" not in settings.model_fields_set:
+        found.append(
+            Mistake("DIGEST_SITE_URL", "is missing and needed with SendGrid: all links in mails start with it")
+        )
+    elif not settings.digest_site_url.startswith("https://") or is_loopback(settings.digest_site_url):
+        found.append(
+            Mistake(
+                "DIGEST_SITE_URL",
+                f'must start with https:// and be reachable with SendGrid, got "{settings.digest_site_url}"',
+            )
+        )
+    return found
+
+
+def is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    return _is_address(host) and ipaddress.ip_address(host).is_loopback
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,93 @@
+"""Subscribers and the append-only proof of their consent."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from database import Base, BigKey, UtcDateTime
+
+
+class State(StrEnum):
+    """The four consent states. Only `active` is ever mailed an edition."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    UNSUBSCRIBED = "unsubscribed"
+    SUPPRESSED = "suppressed"
+
+
+class Rhythm(StrEnum):
+    """How often a subscriber wants an edition."""
+
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+class Subscriber(Base):
+    """One address and its consent."""
+
+    __tablename__ = "subscribers"
+    # Ids are never used again: a link made for somebody erased must not reach whoever comes next.
+    __table_args__ = (sa.Index("ix_subscribers_state_id", "state", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    link_id: Mapped[str] = mapped_column(sa.String(22), unique=True)
+    """Random, and all that a link says about a person: no address and no number that can be counted up."""
+    email: Mapped[str] = mapped_column(sa.String(320))
+    """As typed."""
+    email_key: Mapped[str] = mapped_column(sa.String(320), unique=True)
+    """The one normal form addresses are compared in, see `addresses`."""
+    name: Mapped[str | None] = mapped_column(sa.String(200))
+    state: Mapped[State] = mapped_column(
+        sa.Enum(
+            State,
+            native_enum=False,
+            length=16,
+            values_callable=lambda e: [m.value for m in e],
+            create_constraint=False,
+        )
+    )
+    topics: Mapped[str] = mapped_column(sa.Text, default="")
+    """Categories wanted, one a line in sorted order; empty for everything."""
+    plain_text: Mapped[bool] = mapped_column(default=False)
+    rhythm: Mapped[Rhythm] = mapped_column(
+        sa.Enum(
+            Rhythm,
+            native_enum=False,
+            length=16,
+            values_callable=lambda e: [m.value for m in e],
+            create_constraint=False,
+        ),
+        default=Rhythm.WEEKLY,
+    )
+    paused_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    pending_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When this person last confirmed, or was added with a basis."""
+    basis: Mapped[str | None] = mapped_column(sa.String(500))
+    """The basis of consent an operator gave; None where the person pressed the button themselves."""
+    suppressed_because: Mapped[str | None] = mapped_column(sa.String(500))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ConsentEvent(Base):
+    """What happened to one person's consent, when, how, from where, and under which wording. Never changed."""
+
+    __tablename__ = "consent_events"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    subscriber_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("subscribers.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(sa.String(40))
+    happened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    source: Mapped[str] = mapped_column(sa.String(200))
+    """The door it came through, and who stood there: "import by …", "one-click", "command line"."""
+    wording: Mapped[str | None] = mapped_column(sa.Text)
+    """The exact text shown beside the button, or the basis an operator gave."""
+    ip: Mapped[str | None] = mapped_column(sa.String(45))
+    user_agent: Mapped[str | None] = mapped_column(sa.String(400))
