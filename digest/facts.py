@@ -19,6 +19,13 @@ Call = Literal["ship", "skip"]
 
 LONGEST_NAME = 300
 LONGEST_TEXT = 20_000
+LONGEST_SLUG = 400
+LONGEST_ADDRESS = 2_000
+MOST_TAKES = 50
+MOST_LOOSE_REMARKS = 100
+
+SLUG = r"^[A-Za-z0-9][A-Za-z0-9._~-]*$"
+WEB_ADDRESS = r'^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#\\"<>][^\s\\"<>]*$'
 
 # Controls, and the bidirectional overrides that can turn a sentence around in the reader's mail program.
 # Joiners stay: emoji and Persian are spelled with them.
@@ -41,22 +48,34 @@ def _nothing_is_none(value: object) -> object:
 
 
 def _web_address(value: str | None) -> str | None:
-    if value is not None and not re.match(r"https?://[^\s/]+", value, re.IGNORECASE):
+    if value is not None and not re.match(WEB_ADDRESS, value):
         raise ValueError("must be an http or https address")
+    return value
+
+
+def _within_reason(value: datetime) -> datetime:
+    """A time near the ends of the calendar cannot be turned into another zone."""
+    if not 1990 <= value.year < 2200:  # noqa: PLR2004 - two ordinary centuries
+        raise ValueError("must be a time between the years 1990 and 2199")
     return value
 
 
 Line = Annotated[str, AfterValidator(clean), Field(min_length=1, max_length=LONGEST_NAME)]
 Label = Annotated[str | None, BeforeValidator(_nothing_is_none), Field(max_length=LONGEST_NAME)]
 Prose = Annotated[str | None, BeforeValidator(_nothing_is_none), Field(max_length=LONGEST_TEXT)]
+Remark = Annotated[str, AfterValidator(clean), Field(min_length=1, max_length=LONGEST_TEXT)]
 Slug = Annotated[
     str | None,
     BeforeValidator(_nothing_is_none),
-    Field(max_length=400, pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]*$"),
+    Field(max_length=LONGEST_SLUG, pattern=SLUG),
 ]
 WebAddress = Annotated[
-    str | None, BeforeValidator(_nothing_is_none), Field(max_length=2_000), AfterValidator(_web_address)
+    str | None,
+    BeforeValidator(_nothing_is_none),
+    Field(max_length=LONGEST_ADDRESS),
+    AfterValidator(_web_address),
 ]
+Instant = Annotated[AwareDatetime, AfterValidator(_within_reason)]
 OutOfHundred = Annotated[int | float, Field(ge=0, le=100, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
@@ -105,7 +124,7 @@ class ToolFacts(Facts):
     verdict: Verdict | None = None
     split: Split | None = None
     community: Community | None = None
-    takes: Annotated[tuple[TakeFacts, ...], Field(max_length=50)] = ()
+    takes: Annotated[tuple[TakeFacts, ...], Field(max_length=MOST_TAKES)] = ()
 
     @property
     def identity(self) -> str:
@@ -122,10 +141,10 @@ class ComparisonFacts(Facts):
     slug: Slug = None
     url: WebAddress = None
     title: Label = None
-    published_at: AwareDatetime | None = None
+    published_at: Instant | None = None
     withdrawn: bool = False
     tools: tuple[ToolFacts, ToolFacts]
-    loose_remarks: Annotated[tuple[Annotated[str, AfterValidator(clean)], ...], Field(max_length=100)] = ()
+    loose_remarks: Annotated[tuple[Remark, ...], Field(max_length=MOST_LOOSE_REMARKS)] = ()
 
     @property
     def headline(self) -> str:
