@@ -9,15 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from database import Base, BigKey, UtcDateTime
+from subscribers.policy import State
 
-
-class State(StrEnum):
-    """The four consent states. Only `active` is ever mailed an edition."""
-
-    PENDING = "pending"
-    ACTIVE = "active"
-    UNSUBSCRIBED = "unsubscribed"
-    SUPPRESSED = "suppressed"
+__all__ = ["ConsentEvent", "Rhythm", "State", "Subscriber"]
 
 
 class Rhythm(StrEnum):

@@ -1,0 +1,186 @@
+"""What may happen to somebody's consent, and why not. Pure: a standing goes in, a decision comes out.
+
+One rule stands above the table: nothing but the person's own new confirmation brings an unsubscribed person back, and
+a complaint is for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from subscribers.letters import LetterKind
+
+RENEW_AFTER = timedelta(days=7)
+"""How long one request stands. Asked again before that, the links in letters already on their way keep working."""
+
+
+class State(StrEnum):
+    """The four consent states. Only `active` is ever mailed an edition."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    UNSUBSCRIBED = "unsubscribed"
+    SUPPRESSED = "suppressed"
+
+
+class Act(StrEnum):
+    """What can happen to somebody's consent; the kind of a consent event."""
+
+    SIGN_UP = "signed up"
+    CONFIRM = "confirmed"
+    UNSUBSCRIBE = "unsubscribed"
+    ADD = "added"
+    ADD_WITH_BASIS = "added with a basis"
+    BOUNCE = "bounced"
+    SUPPRESS = "suppressed by staff"
+    COMPLAIN = "complained"
+    LIFT = "suppression lifted"
+
+
+PENDING, ACTIVE, UNSUBSCRIBED, SUPPRESSED = State
+
+# From where each act leads where. What is not here does not happen. None: an address we do not know.
+MOVES: dict[Act, dict[State | None, State]] = {
+    Act.SIGN_UP: {None: PENDING, PENDING: PENDING, UNSUBSCRIBED: PENDING},
+    Act.CONFIRM: {PENDING: ACTIVE},  # with the link of this very request, in time
+    Act.UNSUBSCRIBE: {PENDING: UNSUBSCRIBED, ACTIVE: UNSUBSCRIBED, SUPPRESSED: SUPPRESSED},  # kept in mind for a lift
+    Act.ADD: {None: PENDING},
+    Act.ADD_WITH_BASIS: {None: ACTIVE, PENDING: ACTIVE},  # pending only where no one but an operator ever did anything
+    Act.BOUNCE: {PENDING: SUPPRESSED, ACTIVE: SUPPRESSED},
+    Act.SUPPRESS: {PENDING: SUPPRESSED, ACTIVE: SUPPRESSED, UNSUBSCRIBED: SUPPRESSED, SUPPRESSED: SUPPRESSED},
+    Act.COMPLAIN: {PENDING: SUPPRESSED, ACTIVE: SUPPRESSED, UNSUBSCRIBED: SUPPRESSED, SUPPRESSED: SUPPRESSED},
+    Act.LIFT: {SUPPRESSED: UNSUBSCRIBED},  # after a bounce: back to where their consent stood
+}
+
+# Each weighs more than those before it: a complaint takes the place of a bounce as the reason, never the reverse.
+SUPPRESSING = (Act.BOUNCE, Act.SUPPRESS, Act.COMPLAIN)
+
+_LETTERS: dict[Act, LetterKind] = {Act.SIGN_UP: "confirm", Act.ADD: "confirm"}
+
+_DONE = {
+    Act.SIGN_UP: "asked for it; a confirmation letter is owed",
+    Act.CONFIRM: "confirmed",
+    Act.UNSUBSCRIBE: "unsubscribed",
+    Act.ADD: "added; a confirmation letter is owed",
+    Act.ADD_WITH_BASIS: "added with a basis of consent",
+    Act.BOUNCE: "suppressed after a hard bounce",
+    Act.SUPPRESS: "suppressed by staff",
+    Act.COMPLAIN: "suppressed for ever after a complaint",
+    Act.LIFT: "the suppression is lifted",
+}
+
+_STAYS = {
+    PENDING: "is waiting for their own confirmation",
+    ACTIVE: "is subscribed already",
+    UNSUBSCRIBED: "has unsubscribed; only their own sign-up and confirmation brings them back",
+    SUPPRESSED: "is suppressed",
+}
+
+_SUPPRESSED_BY = {
+    None: _STAYS[SUPPRESSED],
+    Act.BOUNCE: "is suppressed after a hard bounce, which staff may lift",
+    Act.SUPPRESS: "is suppressed by staff",
+    Act.COMPLAIN: "is suppressed after a complaint, for ever",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one person stands, as far as a decision needs to know."""
+
+    state: State | None
+    suppressed_by: Act | None = None
+    """The weightiest reason in force; one of SUPPRESSING."""
+    opted_out: bool = False
+    """They said no after their last confirmation, whatever came later."""
+    confirmed: bool = False
+    """They once confirmed, or were added with a basis."""
+    by_operators_only: bool = False
+    """No one but an operator ever did anything here: nobody asked, nothing bounced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What happens. `recorded` False: nothing does, and `why` says why not."""
+
+    after: State | None
+    why: str
+    recorded: bool
+    letter: LetterKind | None = None
+
+
+def decide(act: Act, standing: Standing) -> Decision:
+    """What `act` does to somebody who stands like this. For CONFIRM, ask `link_problem` first."""
+    after = MOVES[act].get(standing.state)
+    if after is None or _does_nothing_new(act, standing):
+        return nothing(standing)
+    if act is Act.LIFT:
+        return _lift(standing)
+    return Decision(after, _DONE[act], recorded=True, letter=_LETTERS.get(act))
+
+
+def nothing(standing: Standing, why: str | None = None) -> Decision:
+    """The decision that nothing happens."""
+    return Decision(standing.state, why or _as_they_stand(standing), recorded=False)
+
+
+def link_problem(
+    *, waiting_since: datetime | None, link_since: datetime, expires_at: datetime, now: datetime
+) -> str | None:
+    """Why a confirm link no longer does anything; None when it is good.
+
+    It answers one request: once that is confirmed, given up or renewed, the link is used up.
+    """
+    if waiting_since != link_since:
+        return "this link has been used, or a newer letter has taken its place"
+    if expires_at <= now:
+        return "this link has expired; ask for a new letter"
+    return None
+
+
+def pending_since(standing: Standing, since: datetime | None, now: datetime) -> datetime:
+    """The request that a sign-up opens or repeats."""
+    if standing.state is PENDING and since is not None and now - since < RENEW_AFTER:
+        return since
+    return now
+
+
+def is_outdated(act: Act, *, happened_at: datetime, last_yes: datetime | None) -> bool:
+    """Whether a provider reports something that the person's last confirmation, or a lift, has overtaken.
+
+    A complaint is never outdated.
+    """
+    return act is not Act.COMPLAIN and last_yes is not None and happened_at <= last_yes
+
+
+def _does_nothing_new(act: Act, standing: Standing) -> bool:
+    if standing.state is SUPPRESSED and act in SUPPRESSING:
+        return not _outweighs(act, standing.suppressed_by)
+    if standing.state is SUPPRESSED and act is Act.UNSUBSCRIBE:
+        return standing.opted_out
+    if standing.state is PENDING and act is Act.ADD_WITH_BASIS:
+        return not standing.by_operators_only
+    return act is Act.LIFT and standing.suppressed_by is Act.COMPLAIN
+
+
+def _outweighs(act: Act, known: Act | None) -> bool:
+    return known is None or SUPPRESSING.index(act) > SUPPRESSING.index(known)
+
+
+def _lift(standing: Standing) -> Decision:
+    """Staff asked us not to write: lifting that gives back the right to sign up. A bounce took no consent away."""
+    if standing.suppressed_by is not Act.BOUNCE or standing.opted_out:
+        return Decision(UNSUBSCRIBED, _DONE[Act.LIFT], recorded=True)
+    if standing.confirmed:
+        return Decision(ACTIVE, _DONE[Act.LIFT], recorded=True)
+    return Decision(PENDING, _DONE[Act.LIFT], recorded=True, letter="confirm")
+
+
+def _as_they_stand(standing: Standing) -> str:
+    if standing.state is None:
+        return "is not known here"
+    if standing.state is SUPPRESSED:
+        return _SUPPRESSED_BY[standing.suppressed_by]
+    return _STAYS[standing.state]
