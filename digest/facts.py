@@ -47,8 +47,8 @@ def _nothing_is_none(value: object) -> object:
     return value
 
 
-def _web_address(value: str | None) -> str | None:
-    if value is not None and not re.match(WEB_ADDRESS, value):
+def _web_address(value: str) -> str:
+    if not re.match(WEB_ADDRESS, value):
         raise ValueError("must be an http or https address")
     return value
 
@@ -61,19 +61,13 @@ def _within_reason(value: datetime) -> datetime:
 
 
 Line = Annotated[str, AfterValidator(clean), Field(min_length=1, max_length=LONGEST_NAME)]
-Label = Annotated[str | None, BeforeValidator(_nothing_is_none), Field(max_length=LONGEST_NAME)]
-Prose = Annotated[str | None, BeforeValidator(_nothing_is_none), Field(max_length=LONGEST_TEXT)]
+Label = Annotated[Annotated[str, Field(max_length=LONGEST_NAME)] | None, BeforeValidator(_nothing_is_none)]
+Prose = Annotated[Annotated[str, Field(max_length=LONGEST_TEXT)] | None, BeforeValidator(_nothing_is_none)]
 Remark = Annotated[str, AfterValidator(clean), Field(min_length=1, max_length=LONGEST_TEXT)]
-Slug = Annotated[
-    str | None,
-    BeforeValidator(_nothing_is_none),
-    Field(max_length=LONGEST_SLUG, pattern=SLUG),
-]
+Slug = Annotated[Annotated[str, Field(max_length=LONGEST_SLUG, pattern=SLUG)] | None, BeforeValidator(_nothing_is_none)]
 WebAddress = Annotated[
-    str | None,
+    Annotated[str, Field(max_length=LONGEST_ADDRESS), AfterValidator(_web_address)] | None,
     BeforeValidator(_nothing_is_none),
-    Field(max_length=LONGEST_ADDRESS),
-    AfterValidator(_web_address),
 ]
 Instant = Annotated[AwareDatetime, AfterValidator(_within_reason)]
 OutOfHundred = Annotated[int | float, Field(ge=0, le=100, allow_inf_nan=False)]
