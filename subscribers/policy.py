@@ -6,6 +6,7 @@ a complaint is for ever.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -57,6 +58,9 @@ MOVES: dict[Act, dict[State | None, State]] = {
 # Each weighs more than those before it: a complaint takes the place of a bounce as the reason, never the reverse.
 SUPPRESSING = (Act.BOUNCE, Act.SUPPRESS, Act.COMPLAIN)
 
+YES = (Act.CONFIRM, Act.ADD_WITH_BASIS)
+NO = (Act.UNSUBSCRIBE, Act.SUPPRESS, Act.COMPLAIN)
+
 _LETTERS: dict[Act, LetterKind] = {Act.SIGN_UP: "confirm", Act.ADD: "confirm"}
 
 _DONE = {
@@ -94,7 +98,7 @@ class Standing:
     suppressed_by: Act | None = None
     """The weightiest reason in force; one of SUPPRESSING."""
     opted_out: bool = False
-    """They said no after their last confirmation, whatever came later."""
+    """They said no after their last confirmation (or staff did for them), whatever came later."""
     confirmed: bool = False
     """They once confirmed, or were added with a basis."""
     by_operators_only: bool = False
@@ -105,25 +109,45 @@ class Standing:
 class Decision:
     """What happens. `recorded` False: nothing does, and `why` says why not."""
 
+    before: State | None
     after: State | None
     why: str
     recorded: bool
     letter: LetterKind | None = None
 
 
-def decide(act: Act, standing: Standing) -> Decision:
+def standing(state: State, latest: Mapping[Act, int]) -> Standing:
+    """Where somebody stands by their state and by what happened before: the number of the latest event of each kind."""
+    last_yes = max(latest.get(act, 0) for act in YES)
+    last_lift = latest.get(Act.LIFT, 0)
+    in_force = [act for act in SUPPRESSING if latest.get(act, 0) > last_lift]
+    return Standing(
+        state,
+        suppressed_by=in_force[-1] if in_force and state is SUPPRESSED else None,
+        opted_out=max(latest.get(act, 0) for act in NO) > last_yes,
+        confirmed=last_yes > 0,
+        by_operators_only=latest.keys() <= {Act.ADD},
+    )
+
+
+def decide(act: Act, stands: Standing) -> Decision:
     """What `act` does to somebody who stands like this. For CONFIRM, ask `link_problem` first."""
-    after = MOVES[act].get(standing.state)
-    if after is None or _does_nothing_new(act, standing):
-        return nothing(standing)
+    after = MOVES[act].get(stands.state)
+    if after is None or _does_nothing_new(act, stands):
+        return nothing(stands)
     if act is Act.LIFT:
-        return _lift(standing)
-    return Decision(after, _DONE[act], recorded=True, letter=_LETTERS.get(act))
+        return _lift(stands)
+    return Decision(stands.state, after, _DONE[act], recorded=True, letter=_LETTERS.get(act))
 
 
-def nothing(standing: Standing, why: str | None = None) -> Decision:
+def nothing(stands: Standing, why: str | None = None) -> Decision:
     """The decision that nothing happens."""
-    return Decision(standing.state, why or _as_they_stand(standing), recorded=False)
+    return Decision(stands.state, stands.state, why or _as_they_stand(stands), recorded=False)
+
+
+def overtaken(decision: Decision) -> Decision:
+    """The decision that nothing happens, because somebody else's came first."""
+    return Decision(decision.before, decision.before, "has just come or changed by another way", recorded=False)
 
 
 def link_problem(
@@ -140,9 +164,9 @@ def link_problem(
     return None
 
 
-def pending_since(standing: Standing, since: datetime | None, now: datetime) -> datetime:
+def pending_since(stands: Standing, since: datetime | None, now: datetime) -> datetime:
     """The request that a sign-up opens or repeats."""
-    if standing.state is PENDING and since is not None and now - since < RENEW_AFTER:
+    if stands.state is PENDING and since is not None and now - since < RENEW_AFTER:
         return since
     return now
 
@@ -155,32 +179,30 @@ def is_outdated(act: Act, *, happened_at: datetime, last_yes: datetime | None) -
     return act is not Act.COMPLAIN and last_yes is not None and happened_at <= last_yes
 
 
-def _does_nothing_new(act: Act, standing: Standing) -> bool:
-    if standing.state is SUPPRESSED and act in SUPPRESSING:
-        return not _outweighs(act, standing.suppressed_by)
-    if standing.state is SUPPRESSED and act is Act.UNSUBSCRIBE:
-        return standing.opted_out
-    if standing.state is PENDING and act is Act.ADD_WITH_BASIS:
-        return not standing.by_operators_only
-    return act is Act.LIFT and standing.suppressed_by is Act.COMPLAIN
+def _does_nothing_new(act: Act, stands: Standing) -> bool:
+    if stands.state is SUPPRESSED and act in SUPPRESSING:
+        return not _outweighs(act, stands.suppressed_by)
+    if stands.state is SUPPRESSED and act is Act.UNSUBSCRIBE:
+        return stands.opted_out
+    if stands.state is PENDING and act is Act.ADD_WITH_BASIS:
+        return not stands.by_operators_only
+    return act is Act.LIFT and stands.suppressed_by is Act.COMPLAIN
 
 
 def _outweighs(act: Act, known: Act | None) -> bool:
     return known is None or SUPPRESSING.index(act) > SUPPRESSING.index(known)
 
 
-def _lift(standing: Standing) -> Decision:
+def _lift(stands: Standing) -> Decision:
     """Staff asked us not to write: lifting that gives back the right to sign up. A bounce took no consent away."""
-    if standing.suppressed_by is not Act.BOUNCE or standing.opted_out:
-        return Decision(UNSUBSCRIBED, _DONE[Act.LIFT], recorded=True)
-    if standing.confirmed:
-        return Decision(ACTIVE, _DONE[Act.LIFT], recorded=True)
-    return Decision(PENDING, _DONE[Act.LIFT], recorded=True, letter="confirm")
+    after = UNSUBSCRIBED if stands.opted_out else ACTIVE if stands.confirmed else PENDING
+    letter: LetterKind | None = "confirm" if after is PENDING else None
+    return Decision(stands.state, after, _DONE[Act.LIFT], recorded=True, letter=letter)
 
 
-def _as_they_stand(standing: Standing) -> str:
-    if standing.state is None:
+def _as_they_stand(stands: Standing) -> str:
+    if stands.state is None:
         return "is not known here"
-    if standing.state is SUPPRESSED:
-        return _SUPPRESSED_BY[standing.suppressed_by]
-    return _STAYS[standing.state]
+    if stands.state is SUPPRESSED:
+        return _SUPPRESSED_BY[stands.suppressed_by]
+    return _STAYS[stands.state]

@@ -13,6 +13,8 @@ _BLANKS = re.compile(r"\s+")
 
 def one_line(text: str) -> str:
     """One line of visible text: NFC, nothing unseen, runs of white space folded to one space."""
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip()
     return _BLANKS.sub(" ", _UNSEEN.sub(" ", unicodedata.normalize("NFC", text))).strip()
 
 

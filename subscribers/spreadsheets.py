@@ -1,0 +1,164 @@
+"""CSV as people really have it: read line by line from any program, written so that no spreadsheet runs a cell.
+
+Reading takes UTF-8 with or without BOM, comma, semicolon or tab, quoted line breaks, and names the line of everything
+it cannot use. RFC 4180 says how quotes work; a quote that is never closed must not swallow people in silence.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from subscribers.errors import PeopleError
+from subscribers.texts import shortened
+
+DELIMITERS = (",", ";", "\t")
+LONGEST_LINE = 1_000_000
+"""Characters. A file without line breaks is refused before it fills the memory."""
+
+# A spreadsheet takes a cell for a formula when it starts like this (a tab or CR is skipped by some of them).
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+
+class UnreadableFile(PeopleError):
+    """The file is not CSV in UTF-8."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record: the number of its first line, and its cells by column name (lower case)."""
+
+    line: int
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A record that could not be used, and why, as a sentence."""
+
+    line: int
+    reason: str
+
+
+class Table:
+    """A CSV file with a header, read as a stream.
+
+    Opening it reads the header. Raises UnreadableFile when there is none, or none with the `required` column.
+    Iterating gives a Row or a BadLine for each record; blank lines are passed over.
+    """
+
+    def __init__(self, stream: BinaryIO, *, required: str) -> None:
+        lines = _lines(_decoded(stream))
+        header = next((line for line in lines if line.strip()), None)
+        if header is None:
+            raise UnreadableFile("The file is empty.")
+        delimiter, self.columns = _header(header, required)
+        self._first = lines.count + 1
+        self._reader = csv.reader(lines, delimiter=delimiter, strict=True)
+
+    def __iter__(self) -> Iterator[Row | BadLine]:
+        while True:
+            start = self._first + self._reader.line_num
+            try:
+                cells = next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error as why:
+                yield BadLine(start, _in_words(why, start, self._first + self._reader.line_num - 1))
+            else:
+                if any(cell.strip() for cell in cells):
+                    yield self._row(start, cells)
+
+    def _row(self, line: int, cells: list[str]) -> Row | BadLine:
+        if len(cells) > len(self.columns) and any(cell.strip() for cell in cells[len(self.columns) :]):
+            return BadLine(line, f"It has {len(cells)} cells where the header has {len(self.columns)}.")
+        if _is_not_utf8("".join(cells)):
+            return BadLine(line, "It is not UTF-8 text; save the file as CSV UTF-8.")
+        return Row(line, {column: unguarded(cell) for column, cell in zip(self.columns, cells, strict=False)})
+
+
+def guarded(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def unguarded(cell: str) -> str:
+    """What was there before `guarded`: an exported address is imported as itself."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def read_list(cell: str) -> tuple[str, ...]:
+    """The parts of a cell: between semicolons or line breaks where it has any, else between commas."""
+    separators = r"[;\r\n]" if re.search(r"[;\r\n]", cell) else ","
+    return tuple(part.strip() for part in re.split(separators, cell) if part.strip())
+
+
+def written_list(parts: Sequence[str]) -> str:
+    """A cell that `read_list` reads back. A comma inside a part needs a semicolon somewhere behind it."""
+    cell = "; ".join(parts)
+    return f"{cell};" if "," in cell and ";" not in cell else cell
+
+
+class _lines(Iterator[str]):  # noqa: N801 - used as a function
+    """Physical lines, counted, and never longer than fits."""
+
+    def __init__(self, text: io.TextIOBase) -> None:
+        self._text = text
+        self.count = 0
+
+    def __next__(self) -> str:
+        line = self._text.readline(LONGEST_LINE)
+        if not line:
+            raise StopIteration
+        self.count += 1
+        if len(line) == LONGEST_LINE and not line.endswith("\n"):
+            raise UnreadableFile(f"Line {self.count} is longer than {LONGEST_LINE:,} characters; this is not CSV.")
+        return line
+
+
+def _decoded(stream: BinaryIO) -> io.TextIOWrapper:
+    buffered = io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream
+    start = buffered.peek(2)[:2] if isinstance(buffered, io.BufferedReader) else b""
+    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise UnreadableFile("The file is UTF-16; save it as CSV UTF-8.")
+    # Bytes that are no UTF-8 become lone surrogates, so that their line can be named instead of the whole file refused.
+    return io.TextIOWrapper(buffered, encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _header(line: str, required: str) -> tuple[str, list[str]]:
+    """The delimiter and the column names: with whichever delimiter the required column appears."""
+    readings = {delimiter: _split(line, delimiter) for delimiter in DELIMITERS}
+    for delimiter, columns in readings.items():
+        if columns.count(required) > 1:
+            raise UnreadableFile(f"The file has more than one column called {required}.")
+        if required in columns:
+            return delimiter, columns
+    columns = max(readings.values(), key=len)
+    named = shortened(", ".join(columns), 200)
+    raise UnreadableFile(f"The file has no column called {required}; its first line is: {named}")
+
+
+def _split(line: str, delimiter: str) -> list[str]:
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter, strict=True))
+    except csv.Error:
+        return []
+    return [cell.strip().lower() for cell in cells]
+
+
+def _is_not_utf8(text: str) -> bool:
+    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _in_words(problem: csv.Error, start: int, end: int) -> str:
+    rest = f"; everything up to line {end:,} went unread" if end > start else ""
+    if "unexpected end of data" in str(problem):
+        return f"A quotation mark is opened and never closed{rest}."
+    if "field larger" in str(problem):
+        return f"A cell is too long, or its quotation mark is never closed{rest}."
+    return f"The quotation marks do not add up{rest}."
