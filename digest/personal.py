@@ -1,0 +1,158 @@
+"""The declared personal fields of an edition: the only bytes in which two copies of one variant differ. Pure.
+
+The provider splices values in raw, so a value has one tag for each place it can stand in (HTML, plain text, URL),
+and no value can contain a tag. Tags are derived from the week: the same draft renders to the same bytes.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from digest.errors import DigestError
+from digest.facts import clean
+from digest.text_layout import isolate, reads_right_to_left
+
+LONGEST_NAME = 60
+LONGEST_WHY = 200
+LONGEST_LINK = 300
+
+#: The sentence is "{greeting} get this because {why}." so that it reads well with and without a name.
+GREETING_WITH_NAME = "Hello {name}, you"
+GREETING = "You"
+
+_LINK = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/[A-Za-z0-9/._~=%-]*")
+_ANY_TAG = re.compile(r"-vd[0-9]{4}w[0-9]{2}[a-z]+-")
+
+
+class NotALink(DigestError):
+    """A personal link may hold only characters that mean the same in HTML, in plain text and in an address."""
+
+
+class LeftOverTag(DigestError):
+    """A personal field was left unfilled."""
+
+
+class TagInCopy(DigestError):
+    """The edition's own text contains what looks like a personal field; reword it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What an edition says about the one who gets it. `why` completes "You get this because …", without a full stop."""
+
+    name: str | None
+    why: str
+    unsubscribe_url: str
+    preferences_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """The tag of each personal field, as it stands in a rendering before it is filled."""
+
+    greeting_html: str
+    greeting_text: str
+    why_html: str
+    why_text: str
+    unsubscribe_url: str
+    preferences_url: str
+
+
+@lru_cache(maxsize=64)
+def tags(week: str) -> Tags:
+    """Letters and digits between hyphens, such as `-vd2026w47whytext-`: no tag is part of another."""
+    prefix = "vd" + re.sub(r"[^0-9a-z]", "", week.lower())
+    names = (name.replace("_", "") for name in Tags.__slots__)
+    return Tags(*(f"-{prefix}{name}-" for name in names))
+
+
+def substitutions(week: str, person: Person) -> dict[str, str]:
+    """Each tag with its value for one person. Called once a delivery: keep it short of work."""
+    tag = tags(week)
+    greeting = _greeting(person.name)
+    why = _why(person.why)
+    return {
+        tag.greeting_html: greeting[0],
+        tag.greeting_text: greeting[1],
+        tag.why_html: why[0],
+        tag.why_text: why[1],
+        tag.unsubscribe_url: _link(person.unsubscribe_url),
+        tag.preferences_url: _link(person.preferences_url),
+    }
+
+
+def fill(text: str, fields: Mapping[str, str]) -> str:
+    """The rendering as this person gets it: what the outbox and the preview do, and the provider does for us."""
+    for tag, value in fields.items():
+        text = text.replace(tag, value)
+    left_over = _ANY_TAG.search(text)
+    if left_over:
+        raise LeftOverTag(f"The personal field {left_over[0]} was left unfilled.")
+    return text
+
+
+def refuse_tags(words: str) -> None:
+    """Raises TagInCopy: text of ours that looks like a tag would be filled in with somebody's data."""
+    found = _ANY_TAG.search(words)
+    if found:
+        raise TagInCopy(f"The edition's own text contains “{found[0]}”, which looks like a personal field; reword it.")
+
+
+def wording() -> str:
+    """What an approval vouches for besides the rendered bytes: the sentences personal fields are made of."""
+    return f"{GREETING_WITH_NAME}|{GREETING}|{LONGEST_NAME}|{LONGEST_WHY}"
+
+
+def longest(week: str) -> dict[str, str]:
+    """Every field at its greatest length in octets, for the size check. A character is at most `&#1114109;`."""
+    tag = tags(week)
+    name = "&#1114109;" * LONGEST_NAME
+    why = "&#1114109;" * LONGEST_WHY
+    link = "https://example.com/".ljust(LONGEST_LINK, "x")
+    return {
+        tag.greeting_html: GREETING_WITH_NAME.format(name=f"<bdi>{name}</bdi>"),
+        tag.greeting_text: GREETING_WITH_NAME.format(name="x" * LONGEST_NAME),
+        tag.why_html: why,
+        tag.why_text: "x" * LONGEST_WHY,
+        tag.unsubscribe_url: link,
+        tag.preferences_url: link,
+    }
+
+
+# People share names, and whole days of people share a reason, so the two escapes below are remembered.
+@lru_cache(maxsize=8192)
+def _greeting(name: str | None) -> tuple[str, str]:
+    """HTML and plain text. A name that cannot be shown in one line is cut, never left out."""
+    name = _spoken(name or "", LONGEST_NAME)
+    if not name:
+        return GREETING, GREETING
+    marked = _ascii(name)
+    if reads_right_to_left(name):
+        marked = f"<bdi>{marked}</bdi>"
+    return GREETING_WITH_NAME.format(name=marked), GREETING_WITH_NAME.format(name=isolate(name))
+
+
+@lru_cache(maxsize=8192)
+def _why(why: str) -> tuple[str, str]:
+    why = _spoken(why, LONGEST_WHY)
+    return _ascii(why), isolate(why)
+
+
+def _link(url: str) -> str:
+    if len(url) > LONGEST_LINK or not _LINK.fullmatch(url):
+        raise NotALink
+    return url
+
+
+def _spoken(text: str, longest: int) -> str:
+    """One clean line in which no tag can hide."""
+    text = clean(text).replace("-vd", "- vd")
+    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
+
+
+def _ascii(text: str) -> str:
+    return html.escape(text).encode("ascii", "xmlcharrefreplace").decode("ascii")

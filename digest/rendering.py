@@ -1,0 +1,268 @@
+"""From words to bytes: Jinja fills the templates, MJML makes HTML of them, and the text part is written beside it.
+
+The same words give the same bytes. Nothing here knows a subscriber: personal fields stay tags (`digest.personal`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from markupsafe import Markup
+from mjml import mjml2html
+
+import digest
+from digest import text_layout
+from digest.errors import DigestError
+from digest.facts import clean
+from digest.html_finish import finish
+from digest.look import DARK, LIGHT, SANS, SERIF
+from digest.mjml_source import BadSource, normalise
+from digest.personal import fill, longest, refuse_tags, tags
+from digest.typography import bar_width, cleaned, isolated, paragraphs, prose, spoken_day, typeset
+from digest.variants import (
+    AlsoCompared,
+    Arrangement,
+    EditionCopy,
+    EntryCopy,
+    Variant,
+    arrange,
+    variant_key,
+    variant_of,
+)
+from digest.verdicts import ScoreboardLine, scoreboard
+
+__all__ = [
+    "AlsoCompared",
+    "BadSource",
+    "EditionCopy",
+    "EntryCopy",
+    "Imprint",
+    "Mail",
+    "Rendering",
+    "TemplateFailed",
+    "Variant",
+    "render",
+    "render_mail",
+    "render_web",
+    "safe_link",
+    "variant_key",
+    "variant_of",
+]
+
+TEMPLATES = Path(digest.__file__).parent.parent / "templates" / "email"
+LONGEST_ADDRESS = 900
+
+
+class TemplateFailed(DigestError):
+    """A mail's template could not be filled in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imprint:
+    """Who publishes. `site_url` has no slash at its end; `postal_address` may have several lines."""
+
+    newsletter_name: str
+    site_url: str
+    postal_address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One letter or notice, complete."""
+
+    subject: str
+    html: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """The exact bytes of one variant before personal fields. `html` None: plain text only."""
+
+    week: str
+    variant: str
+    subject: str
+    html: str | None
+    text: str
+
+    @cached_property
+    def html_bytes(self) -> int:
+        """Octets of the HTML with every personal field at its longest; 0 for plain text only."""
+        return len(fill(self.html, longest(self.week)).encode()) if self.html else 0
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of subject, HTML and text; the parts cannot run into each other."""
+        parts = (part.encode() for part in (self.subject, self.html or "", self.text))
+        return hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in parts)).hexdigest()
+
+
+def render(copy: EditionCopy, imprint: Imprint, variant: Variant) -> Rendering:
+    """One variant with personal tags. Raises TagInCopy, TemplateFailed or BadSource."""
+    copy = clean_copy(copy)
+    refuse_tags(f"{copy.model_dump_json()}{imprint}")
+    context = _edition_context(copy, imprint, variant.topics, tags(copy.week))
+    html = None if variant.text_only else _html("edition/body.mjml", context)
+    return Rendering(copy.week, variant.key, _subject("edition", context), html, _text("edition/body.txt", context))
+
+
+def render_web(
+    copy: EditionCopy, imprint: Imprint, *, previous: str | None = None, following: str | None = None
+) -> str:
+    """The edition's page in the archive: the same mail without personal parts. Neighbours are weeks."""
+    context = _edition_context(clean_copy(copy), imprint, None, None)
+    return _html("edition/body.mjml", context | {"previous": previous, "following": following})
+
+
+def render_mail(kind: str, imprint: Imprint, context: Mapping[str, object]) -> Mail:
+    """A letter or notice from `templates/email/<kind>/`. Raises TemplateFailed or BadSource."""
+    values = {"imprint": imprint, **cleaned(dict(context))}
+    subject = _subject(kind, values)
+    values["subject"] = subject
+    return Mail(subject, _html(f"{kind}/body.mjml", values), _text(f"{kind}/body.txt", values))
+
+
+def safe_link(url: str | None) -> str | None:
+    """The address as printable ASCII if it is one a mail may link to (http or https, at most 900 octets), else None."""
+    if url is None or not url.isprintable() or any(character.isspace() for character in url):
+        return None
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.encode("ascii") if parts.netloc.isascii() else parts.netloc.encode("idna")
+    except (ValueError, UnicodeError):
+        return None
+    if parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
+        return None
+    kept = "/:?#[]@!$&'()*+,;=%~-._"
+    path, query, fragment = (quote(part, safe=kept) for part in (parts.path, parts.query, parts.fragment))
+    address = urlunsplit((parts.scheme.lower(), quote(host.decode(), safe=kept), path, query, fragment))
+    return address if len(address) <= LONGEST_ADDRESS else None
+
+
+def _edition_context(
+    copy: EditionCopy, imprint: Imprint, topics: frozenset[str] | None, fields: object
+) -> dict[str, Any]:
+    entries = sorted(copy.entries, key=lambda entry: entry.position)
+    positions = [entry.position for entry in entries]
+    board = scoreboard([entry.summary for entry in entries])
+    shown: Arrangement = arrange(entries, topics)
+    return {
+        "copy": copy,
+        "imprint": imprint,
+        "tags": fields,
+        "board": [(line, _numbers(line, positions)) for line in board],
+        "shown": shown,
+        "previous": None,
+        "following": None,
+    }
+
+
+def clean_copy(copy: EditionCopy) -> EditionCopy:
+    """The same words without controls and bidi overrides, whatever they came through, an editor's form included."""
+    return EditionCopy.model_validate(cleaned(copy.model_dump()))
+
+
+def _numbers(line: ScoreboardLine, positions: list[int]) -> str:
+    """The entries a tool is in, as they are numbered in the mail."""
+    numbers = [str(positions[index - 1]) for index in line.entries]
+    return f"entry {numbers[0]}" if len(numbers) == 1 else f"entries {', '.join(numbers)}"
+
+
+# --- the three kinds of template ------------------------------------------------------------------------------------
+
+
+def _subject(kind: str, context: Mapping[str, object]) -> str:
+    """One line, whatever the words contain."""
+    return clean(_fill_in(_plain(), f"{kind}/subject.txt", context))
+
+
+def _text(template: str, context: Mapping[str, object]) -> str:
+    """Plain text, at most one blank line in a row, one line end at its end."""
+    written = _fill_in(_plain(), template, context)
+    written = "\n".join(line.rstrip() for line in written.splitlines())
+    return re.sub(r"\n{3,}", "\n\n", written).strip() + "\n"
+
+
+def _html(template: str, context: Mapping[str, object]) -> str:
+    source = normalise(_fill_in(_marked(), template, context), template=template)
+    try:
+        html: str = mjml2html(source.text, disable_comments=False, fonts={})
+    except ValueError as error:
+        position = re.search(r"position (\d+):", str(error))
+        offset = int(position[1]) if position else 0
+        raise BadSource(template, source.line_at(offset), source.excerpt_at(offset), str(error)) from error
+    return finish(html)
+
+
+def _fill_in(environment: Environment, template: str, context: Mapping[str, object]) -> str:
+    try:
+        return environment.get_template(template).render(context)
+    except (TemplateError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise TemplateFailed(f"{_place(error, template)}: {error}") from error
+
+
+def _place(error: Exception, template: str) -> str:
+    """Template and line where it went wrong; Jinja puts its templates into the traceback."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if str(TEMPLATES) in frame.filename]
+    line = getattr(error, "lineno", None) or (frames[-1].lineno if frames else None)
+    name = getattr(error, "name", None) or (
+        Path(frames[-1].filename).relative_to(TEMPLATES).as_posix() if frames else template
+    )
+    return f"{name}, line {line}" if line else str(name)
+
+
+# --- environments ---------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def _marked() -> Environment:
+    """For MJML: everything is escaped, and no control or bidi override gets through."""
+    environment = _environment(autoescape=True)
+    environment.finalize = _typeset_value
+    environment.filters |= {"isolated": isolated, "prose": prose, "bar": bar_width}
+    return environment
+
+
+@lru_cache(maxsize=1)
+def _plain() -> Environment:
+    """For subjects and text parts: no markup, so nothing to escape."""
+    environment = _environment(autoescape=False)
+    environment.filters |= {
+        "isolated": text_layout.isolate,
+        "prose": text_layout.isolate_runs,
+        "wrapped": lambda text, first="", rest=None: text_layout.wrap(text, first=first, rest=rest),
+        "shorten": text_layout.shorten,
+        "aligned": lambda rows, right=(), gap=3: text_layout.aligned(rows, right=frozenset(right), gap=gap),
+    }
+    return environment
+
+
+def _environment(*, autoescape: bool) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=autoescape,  # noqa: S701 - a subject escaped for HTML would show its entities
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "day": spoken_day,
+        "safe_link": safe_link,
+        "paragraphs": paragraphs,
+    }
+    environment.globals |= {"light": LIGHT, "dark": DARK, "serif": SERIF, "sans": SANS}
+    return environment
+
+
+def _typeset_value(value: object) -> object:
+    return typeset(value) if isinstance(value, str) and not isinstance(value, Markup) else value
