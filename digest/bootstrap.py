@@ -98,7 +98,7 @@ def _secret_beside(directory: Path) -> str:
 
 
 def _make_secret(path: Path) -> None:
-    """Written aside and then linked into place: of two processes that start at once, both read the same whole secret."""
+    """Written aside, then linked into place: two processes that start at once read the same whole secret."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -9,8 +9,8 @@ from typing import Literal
 import structlog
 
 
-def configure(form: Literal["console", "json"] | None) -> None:
-    """`form` None: console on a terminal, else JSON."""
+def configure(form: Literal["console", "json"] | None, *, quiet: bool = False) -> None:
+    """`form` None: console on a terminal, else JSON. `quiet`: only what went wrong."""
     chosen = form or ("console" if sys.stderr.isatty() else "json")
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if chosen == "console" else structlog.processors.JSONRenderer()
@@ -23,7 +23,7 @@ def configure(form: Literal["console", "json"] | None) -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR if quiet else logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

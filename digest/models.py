@@ -82,6 +82,8 @@ class Comparison(Base):
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
     withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     withdrawn_because: Mapped[str | None] = mapped_column(sa.String(500))
+    withdrawn_by: Mapped[str | None] = mapped_column(sa.String(320))
+    """Who withdrew it; None where the page itself is gone, which ends when the page is back."""
 
 
 class Source(Base):
@@ -157,8 +159,11 @@ class Considered(Base):
     edition_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("editions.id"), primary_key=True)
     comparison_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("comparisons.id"), primary_key=True)
     rank: Mapped[int]
-    score: Mapped[str] = mapped_column(sa.String(16))
+    score: Mapped[int]
     parts: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON)
+    """`name`, `points` and `words` of each part of the score; the score is their sum."""
+    deductions: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON)
+    """Points off while the edition was filled; they never change the score."""
     chosen: Mapped[bool]
     reason: Mapped[str] = mapped_column(sa.Text)
 

@@ -196,8 +196,9 @@ def load(directory: Path | None = None) -> Settings:
     return Settings.from_env({**from_file, **os.environ})
 
 
-def unknown_names(environ: Mapping[str, str]) -> list[str]:
-    """Names that look like ours and are not: most likely spelled wrong."""
+def unknown_names() -> list[str]:
+    """Names in this process's environment or `.env` that look like ours and are not: most likely spelled wrong."""
+    environ = {**dotenv_values(Path.cwd() / ".env"), **os.environ}
     known = {name.upper() for name in Settings.model_fields}
     known |= {f"{name}_FILE" for name in known}
     return sorted(name for name in environ if re.match(r"(DIGEST|SENDGRID)_", name) and name not in known)

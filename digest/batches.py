@@ -1,0 +1,407 @@
+"""The life of a batch in the ledger: claimed, handed over, answered, rescued. Rows only; no network, no threads.
+
+Every move is a conditional update that names the state and the attempt it starts from, so that a worker who comes
+back too late changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from database import claim
+from digest.errors import DigestError
+from digest.models import Batch, BatchState, Delivery, Edition, EditionState, Pause
+from subscribers.models import State, Subscriber
+
+PENDING, SUBMITTING, ACCEPTED, REFUSED, UNCERTAIN = BatchState
+
+MOVES: dict[BatchState, set[BatchState]] = {
+    PENDING: {SUBMITTING},
+    SUBMITTING: {PENDING, ACCEPTED, REFUSED, UNCERTAIN},
+    UNCERTAIN: {ACCEPTED, PENDING},  # by evidence, or by a named person
+    ACCEPTED: set(),
+    REFUSED: set(),
+}
+
+
+class NoSuchBatch(DigestError):
+    """There is no batch with that number."""
+
+
+class NotUncertain(DigestError):
+    """Only an uncertain batch can be settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A batch that is ours until its lease ends."""
+
+    id: int
+    edition_id: int
+    week: str
+    variant: str
+    first: int
+    last: int
+    attempt: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One active subscriber of a claimed batch, with what the personal fields need."""
+
+    delivery: int
+    email: str
+    name: str | None
+    link_id: str
+    confirmed_at: datetime | None
+    basis: str | None
+
+
+def move(
+    session: Session, batch: int, frm: BatchState, to: BatchState, *where: sa.ColumnElement[bool], **values: Any
+) -> bool:
+    """Move one batch if it still is as `frm` and `where` say. True means that we moved it."""
+    if to not in MOVES[frm]:
+        raise ValueError(f"a batch never goes from {frm} to {to}")
+    return claim(session, Batch, Batch.id == batch, Batch.state == frm, *where, values={"state": to, **values})
+
+
+def claim_next(
+    session: Session, *, owner: str, now: datetime, lease: timedelta, week: str | None = None
+) -> Claimed | None:
+    """The oldest free batch of an edition that is being sent, made ours; None when there is nothing to do now."""
+    free = _free(now)
+    if week:
+        free = free.where(Edition.week == week)
+    chosen = free.with_only_columns(Batch.id).order_by(Batch.id).limit(1).with_for_update(of=Batch, skip_locked=True)
+    taken = session.execute(
+        sa.update(Batch)
+        .where(Batch.id == chosen.scalar_subquery(), Batch.state == PENDING)
+        .values(
+            state=SUBMITTING,
+            attempt=Batch.attempt + 1,
+            owner=owner,
+            lease_until=now + lease,
+            called_at=None,
+            not_before=None,
+        )
+        .returning(Batch.id, Batch.edition_id, Batch.variant, Batch.first_delivery, Batch.last_delivery, Batch.attempt)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    if taken is None:
+        return None
+    edition_week = session.scalars(sa.select(Edition.week).where(Edition.id == taken.edition_id)).one()
+    return Claimed(
+        id=taken.id,
+        edition_id=taken.edition_id,
+        week=edition_week,
+        variant=taken.variant,
+        first=taken.first_delivery,
+        last=taken.last_delivery,
+        attempt=taken.attempt,
+        owner=owner,
+    )
+
+
+def _free(now: datetime) -> sa.Select[Any]:
+    paused = sa.exists().where(
+        sa.or_(Pause.edition_id.is_(None), Pause.edition_id == Batch.edition_id),
+        sa.or_(Pause.until.is_(None), Pause.until > now),
+    )
+    return (
+        sa.select(Batch)
+        .join(Edition, Edition.id == Batch.edition_id)
+        .where(
+            Batch.state == PENDING,
+            sa.or_(Batch.not_before.is_(None), Batch.not_before <= now),
+            Edition.state == EditionState.SENDING,
+            sa.not_(paused),
+        )
+    )
+
+
+def _in_range(claimed: Claimed) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        Delivery.id.between(claimed.first, claimed.last),
+        Delivery.withheld_because.is_(None),
+        Delivery.refused_because.is_(None),
+    )
+
+
+def readers(session: Session, claimed: Claimed) -> list[Reader]:
+    """Everybody in the batch who still wants the edition, in delivery order."""
+    rows = session.execute(
+        sa.select(
+            Delivery.id,
+            Subscriber.email,
+            Subscriber.name,
+            Subscriber.link_id,
+            Subscriber.confirmed_at,
+            Subscriber.basis,
+        )
+        .join(Subscriber, Subscriber.id == Delivery.subscriber_id)
+        .where(_in_range(claimed), Subscriber.state == State.ACTIVE)
+        .order_by(Delivery.id)
+    )
+    return [Reader(*row) for row in rows]
+
+
+def hand_over(
+    session: Session, claimed: Claimed, built_for: Sequence[int], *, body_sha256: str, now: datetime, lease: timedelta
+) -> HandOver:
+    """The last consent read before the call. Everybody built for is still willing, or the batch is built again."""
+    gone = _no_longer_willing(session, claimed)
+    for delivery, reason in gone.items():
+        session.execute(sa.update(Delivery).where(Delivery.id == delivery).values(withheld_because=reason))
+    if gone.keys() & set(built_for):
+        return HandOver(ours=True, built_again=True)
+    # The edition may have been held, or the batch taken over, since we claimed it.
+    sending = sa.exists().where(Edition.id == Batch.edition_id, Edition.state == EditionState.SENDING)
+    values = {"called_at": now, "body_sha256": body_sha256, "lease_until": now + lease}
+    ours = claim(session, Batch, *_still_ours(claimed), Batch.lease_until > now, sending, values=values)
+    if ours:
+        _begin(session, claimed, now)
+    return HandOver(ours=ours, built_again=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Whether the call may begin. `built_again`: somebody left meanwhile, so build without them and ask once more."""
+
+    ours: bool
+    built_again: bool
+
+
+def _no_longer_willing(session: Session, claimed: Claimed) -> dict[int, str]:
+    rows = session.execute(
+        sa.select(Delivery.id, Subscriber.state)
+        .outerjoin(Subscriber, Subscriber.id == Delivery.subscriber_id)
+        .where(_in_range(claimed), sa.or_(Subscriber.id.is_(None), Subscriber.state != State.ACTIVE))
+    )
+    return {delivery: f"{state or 'erased'} meanwhile" for delivery, state in rows}
+
+
+def _begin(session: Session, claimed: Claimed, now: datetime) -> None:
+    begun = sa.update(Edition).where(Edition.id == claimed.edition_id, Edition.begun_at.is_(None))
+    session.execute(begun.values(begun_at=now).execution_options(synchronize_session=False))
+
+
+def _still_ours(claimed: Claimed) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        Batch.id == claimed.id,
+        Batch.state == SUBMITTING,
+        Batch.attempt == claimed.attempt,
+        Batch.owner == claimed.owner,
+    )
+
+
+def give_back(session: Session, claimed: Claimed) -> None:
+    """Nothing was called: the batch is free again."""
+    move(
+        session,
+        claimed.id,
+        SUBMITTING,
+        PENDING,
+        Batch.attempt == claimed.attempt,
+        Batch.called_at.is_(None),
+        owner=None,
+        lease_until=None,
+    )
+
+
+def accepted(
+    session: Session, claimed: Claimed, *, message_id: str | None, now: datetime, why: str | None = None
+) -> None:
+    """The provider said yes. True even of a batch that others had to call uncertain meanwhile: this is the evidence."""
+    for frm in (SUBMITTING, UNCERTAIN):
+        if move(
+            session,
+            claimed.id,
+            frm,
+            ACCEPTED,
+            Batch.attempt == claimed.attempt,
+            message_id=message_id,
+            accepted_at=now,
+            lease_until=None,
+            why=why,
+        ):
+            return
+
+
+def later(session: Session, claimed: Claimed, *, why: str, not_before: datetime | None) -> None:
+    """The provider took nothing of this attempt, and says so: free again, from `not_before` on."""
+    for frm in (SUBMITTING, UNCERTAIN):
+        if move(
+            session,
+            claimed.id,
+            frm,
+            PENDING,
+            Batch.attempt == claimed.attempt,
+            why=why,
+            not_before=not_before,
+            owner=None,
+            lease_until=None,
+            called_at=None,
+        ):
+            return
+
+
+def uncertain(session: Session, claimed: Claimed, *, why: str) -> None:
+    """We cannot know whether the provider has this attempt; it is not handed over again by itself."""
+    move(session, claimed.id, SUBMITTING, UNCERTAIN, Batch.attempt == claimed.attempt, why=why, lease_until=None)
+
+
+def refused(session: Session, claimed: Claimed, *, why: str) -> None:
+    """The provider will never take this batch as it is; the others go on."""
+    move(session, claimed.id, SUBMITTING, REFUSED, Batch.attempt == claimed.attempt, why=why, lease_until=None)
+
+
+def set_aside(session: Session, claimed: Claimed, delivery: int, *, why: str) -> None:
+    """One recipient is refused and the rest of the batch is free again."""
+    session.execute(sa.update(Delivery).where(Delivery.id == delivery).values(refused_because=why[:500]))
+    later(session, claimed, why=why, not_before=None)
+
+
+def halve(session: Session, claimed: Claimed, *, why: str) -> None:
+    """Too large: its second half becomes a batch of its own, and both are free. One delivery alone is refused."""
+    if claimed.first == claimed.last:
+        refused(session, claimed, why=why)
+        return
+    middle = (claimed.first + claimed.last) // 2
+    ours = move(
+        session,
+        claimed.id,
+        SUBMITTING,
+        PENDING,
+        Batch.attempt == claimed.attempt,
+        last_delivery=middle,
+        why=why,
+        owner=None,
+        lease_until=None,
+        called_at=None,
+    )
+    if ours:
+        session.add(
+            Batch(
+                edition_id=claimed.edition_id,
+                variant=claimed.variant,
+                first_delivery=middle + 1,
+                last_delivery=claimed.last,
+                state=PENDING,
+                attempt=0,
+                why=why,
+            )
+        )
+
+
+def pause_everybody(session: Session, *, because: str, until: datetime, now: datetime) -> None:
+    """No call of anybody begins before `until`; one pause of this kind stands at a time."""
+    session.execute(sa.delete(Pause).where(Pause.edition_id.is_(None), Pause.until.is_not(None)))
+    session.add(Pause(edition_id=None, because=because, since=now, until=until))
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A batch whose worker is gone, and whether its call had begun."""
+
+    id: int
+    week: str
+    attempt: int
+    called: bool
+
+
+def dead(session: Session, *, now: datetime) -> list[Dead]:
+    """Batches whose lease has ended, or whose process on this machine is gone."""
+    rows = session.execute(
+        sa.select(Batch.id, Edition.week, Batch.attempt, Batch.called_at, Batch.owner, Batch.lease_until)
+        .join(Edition, Edition.id == Batch.edition_id)
+        .where(Batch.state == SUBMITTING)
+    )
+    return [
+        Dead(row.id, row.week, row.attempt, row.called_at is not None)
+        for row in rows
+        if row.lease_until is None or row.lease_until <= now or owner_is_gone(row.owner)
+    ]
+
+
+def rescue(session: Session, found: Dead, *, evidence: bool | None, now: datetime) -> BatchState | None:
+    """Where a dead worker's batch goes: free when nothing was called, else as the evidence says, else uncertain.
+
+    Wrongly thinking a worker dead costs nothing but certainty: it finds that the attempt is no longer its own.
+    """
+    same = Batch.attempt == found.attempt
+    free = {"owner": None, "lease_until": None, "called_at": None, "not_before": None}
+    if not found.called:
+        return (
+            PENDING if move(session, found.id, SUBMITTING, PENDING, same, Batch.called_at.is_(None), **free) else None
+        )
+    if evidence is None:
+        why = "the process that made the call ended before it could note the answer"
+        return UNCERTAIN if move(session, found.id, SUBMITTING, UNCERTAIN, same, why=why, lease_until=None) else None
+    if evidence:
+        return (
+            ACCEPTED if move(session, found.id, SUBMITTING, ACCEPTED, same, accepted_at=now, lease_until=None) else None
+        )
+    return PENDING if move(session, found.id, SUBMITTING, PENDING, same, **free) else None
+
+
+def settle(session: Session, batch_id: int, *, was_accepted: bool, why: str, by: str, now: datetime) -> Batch:
+    """A named person knows what became of an uncertain batch. Raises NoSuchBatch or NotUncertain."""
+    batch = session.get(Batch, batch_id)
+    if batch is None:
+        raise NoSuchBatch(f"There is no batch {batch_id}; `digest batches` lists them.")
+    note = f"settled by {by}: {why}"
+    if was_accepted:
+        moved = move(session, batch_id, UNCERTAIN, ACCEPTED, accepted_at=now, why=note)
+    else:
+        moved = move(session, batch_id, UNCERTAIN, PENDING, owner=None, called_at=None, not_before=None, why=note)
+    if not moved:
+        raise NotUncertain(f"Batch {batch_id} is {batch.state}; only an uncertain one can be settled.")
+    session.refresh(batch)
+    return batch
+
+
+def withhold_rest(session: Session, edition: Edition, *, why: str) -> None:
+    """What has not been handed over never will be: its deliveries carry the reason, and no batch is left waiting."""
+    waiting = sa.select(Batch.first_delivery, Batch.last_delivery).where(
+        Batch.edition_id == edition.id, Batch.state == PENDING
+    )
+    for first, last in session.execute(waiting).all():
+        untouched = sa.update(Delivery).where(
+            Delivery.id.between(first, last), Delivery.withheld_because.is_(None), Delivery.refused_because.is_(None)
+        )
+        session.execute(untouched.values(withheld_because=why[:200]))
+
+
+def owner_name(token: str) -> str:
+    """Who holds a lease: machine, process, and a token that tells two workers of one process apart."""
+    return f"{socket.gethostname()}/{os.getpid()}/{token}"[:100]
+
+
+def owner_is_gone(owner: str | None) -> bool:
+    """Whether the owner was a process of this machine that no longer runs. Of other machines we cannot tell."""
+    host, _, rest = (owner or "").partition("/")
+    pid = rest.partition("/")[0]
+    if host != socket.gethostname()[: len(host)] or not host or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def forget_pauses(session: Session, *, now: datetime) -> None:
+    """Pauses that are over."""
+    session.execute(sa.delete(Pause).where(Pause.until.is_not(None), Pause.until <= now))

@@ -1,0 +1,44 @@
+"""`digest demo`: one command, a whole week, files to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from digest import logs, rehearsal
+from digest.cli import console
+from digest.cli.serve import serve_services
+
+
+def demo(
+    directory: Annotated[Path, typer.Option("--dir", help="A fresh folder.", file_okay=False)] = Path("digest-demo"),
+    serve: Annotated[bool, typer.Option("--serve", help="Then open the pages.")] = False,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8000,
+) -> None:
+    """A whole week on sample pages, delivered to an outbox in a fresh folder."""
+    logs.configure(None, quiet=True)
+    services = rehearsal.services_in(directory)
+    try:
+        found = rehearsal.rehearse(services, directory.resolve(), clock=console.real_now, say=console.note)
+        _say(found)
+        if serve:
+            serve_services(services, host="127.0.0.1", port=port, with_clock=True)
+    finally:
+        services.close()
+
+
+def _say(found: rehearsal.Rehearsed) -> None:
+    console.say("")
+    console.say(f"{found.week}: {found.subject}")
+    console.say("")
+    console.say(f"  the mail       {found.preview / 'email.html'}")
+    console.say(f"  its text part  {found.preview / 'email.txt'}")
+    console.say(f"  as delivered   {found.outbox}")
+    console.say(f"  the ledger     {found.database}")
+    console.say("")
+    numbers = found.numbers
+    sums = "the numbers add up" if numbers.adds_up else "THE NUMBERS DO NOT ADD UP"
+    console.say(f"accepted {numbers.accepted} of {numbers.deliveries} deliveries; {sums}")
+    console.say(f"look around:  cd {found.folder} && digest edition show {found.week}")

@@ -1,0 +1,379 @@
+"""`digest edition …`: draft, look, approve, send, and everything that can happen in between."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from digest import (
+    approving,
+    batches,
+    checking,
+    drafting,
+    editions,
+    envelopes,
+    previewing,
+    proofs,
+    sending,
+    stats,
+)
+from digest.bootstrap import Services
+from digest.cli import console
+from digest.cli.console import AsJson, At
+from digest.cli.sending_bar import send_with_bar
+from digest.cli.services import opened
+from digest.errors import DigestError
+from digest.models import Edition, EditionState
+from digest.settings import is_loopback
+from digest.weeks import Week
+
+app = typer.Typer(no_args_is_help=True, help="One week's digest, from draft to numbers.")
+
+WeekArgument = Annotated[str, typer.Argument(metavar="WEEK", help="Such as 2026-W47, or latest.")]
+Why = Annotated[str, typer.Option("--why", help="Kept in the edition's log.")]
+SHELL = "command line"
+
+
+class NotRehearsing(DigestError):
+    """`edition send --now` is for rehearsals: it is refused while mails would really go out."""
+
+
+class NobodySaidYes(console.WrongUsage):
+    """There is no terminal to ask on; add --yes to hand the edition over."""
+
+
+@app.command()
+def draft(
+    week: Annotated[
+        str | None, typer.Argument(metavar="[WEEK]", help="Such as 2026-W47; left out: the next one.")
+    ] = None,
+    as_json: AsJson = False,
+    now: At = None,
+) -> None:
+    """Make the draft of a week. Never touches an existing edition."""
+    at = console.editorial_now(now)
+    with opened() as services:
+        with services.database.writing() as session:
+            wanted = (
+                Week.parse(week)
+                if week not in (None, "latest")
+                else drafting.week_to_draft(session, services.settings, now=at)
+            )
+            drafted = drafting.draft(session, wanted, services.settings, by=SHELL, now=at)
+            document = _described(session, drafted.edition)
+        if as_json:
+            console.print_json({"made": drafted.made, **document})
+        else:
+            _print_draft(document, made=drafted.made)
+
+
+@app.command()
+def show(week: WeekArgument, as_json: AsJson = False) -> None:
+    """Entries, everything considered with score parts and reasons, problems, log."""
+    with opened() as services, services.database.reading() as session:
+        edition = editions.find(session, week)
+        document = _described(session, edition)
+        document["problems"] = [_problem(p) for p in _problems(session, edition, services)]
+        document["log"] = [
+            {"at": line.at, "by": line.by, "what": line.what, "why": line.why}
+            for line in editions.log_of(session, edition)
+        ]
+    if as_json:
+        console.print_json(document)
+        return
+    _print_draft(document, made=False)
+    for problem in document["problems"]:
+        console.say(f"[{problem['level']}] {problem['where']}: {problem['what']} {problem['mend']}")
+    for line in document["log"]:
+        console.say(
+            f"{line['at']:%Y-%m-%d %H:%M} {line['by']}: {line['what']}{' · ' + line['why'] if line['why'] else ''}"
+        )
+
+
+@app.command()
+def preview(
+    week: WeekArgument,
+    out: Annotated[Path, typer.Option("--out", help="Where to write the five files.", file_okay=False)],
+    as_email: Annotated[str | None, typer.Option("--as", metavar="EMAIL", help="As this subscriber gets it.")] = None,
+    variant: Annotated[str, typer.Option("--variant", metavar="KEY")] = "all",
+) -> None:
+    """Write exactly what would be sent: subject.txt email.html email.txt email.eml preflight.json."""
+    with opened() as services, services.database.reading() as session:
+        edition = editions.find(session, week)
+        written = previewing.write(
+            session, edition, services, out=out, email=as_email, variant=variant, now=console.real_now()
+        )
+    for path in written:
+        console.say(str(path))
+
+
+@app.command()
+def check(week: WeekArgument, as_json: AsJson = False) -> None:
+    """Preflight: exit 1 if anything blocks."""
+    with opened() as services, services.database.reading() as session:
+        edition = editions.find(session, week)
+        proof = proofs.proof(session, edition, envelopes.current(services), services.settings.digest_timezone)
+        problems = checking.check(session, edition, proof, services)
+        content_hash, state = proof.content_hash, edition.state
+    if as_json:
+        console.print_json(
+            {"week": edition.week, "state": state, "hash": content_hash, "problems": [_problem(p) for p in problems]}
+        )
+    else:
+        for problem in problems:
+            console.say(str(problem))
+        blocking = sum(problem.blocks for problem in problems)
+        console.say(f"{edition.week} · {len(problems)} to look at, {blocking} blocking · hash {content_hash}")
+    if any(problem.blocks for problem in problems):
+        console.stop(console.COULD_NOT)
+
+
+@app.command()
+def test(week: WeekArgument, to: Annotated[list[str], typer.Option("--to", metavar="EMAIL")]) -> None:
+    """Send a test, marked [TEST] and not counted."""
+    with opened() as services, services.database.reading() as session:
+        edition = editions.find(session, week)
+        sent = previewing.send_test(session, edition, services, to=to, now=console.real_now())
+    for email in sent:
+        console.say(f"test of {edition.week} accepted for {email}")
+
+
+@app.command()
+def approve(
+    week: WeekArgument,
+    by: Annotated[str, typer.Option("--by", metavar="EMAIL", help="Who approves; kept as given.")],
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME|now", help="When it leaves, if not as planned.")
+    ] = None,
+    seen_hash: Annotated[
+        str | None, typer.Option("--hash", metavar="H", help="Refuse if the content is not this.")
+    ] = None,
+    now: At = None,
+) -> None:
+    """Freeze the exact bytes that will go out."""
+    moment = console.editorial_now(now)
+    with opened() as services:
+        edition = approving.approve(
+            services, week, by=by, send_at=_send_at(at, moment), seen_hash=seen_hash, now=moment
+        )
+        ends = sending.undo_ends(edition, services)
+    console.say(
+        f"{edition.week} approved by {by} for {edition.approved_candidates:,} candidates · hash {edition.approved_hash}"
+    )
+    leaves = max(edition.send_at, ends or edition.send_at)
+    console.say(f"it leaves {leaves:%A %d %B %Y, %H:%M} UTC by the clock; now: `digest edition send {edition.week}`")
+
+
+@app.command()
+def send(
+    week: WeekArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    skip_undo: Annotated[bool, typer.Option("--skip-undo", help="Do not wait for the undo window.")] = False,
+    as_json: AsJson = False,
+    now: At = None,
+) -> None:
+    """Prepare and hand over until nothing is left to do. Safe to run again after any crash: it resumes."""
+    with opened() as services:
+        _refuse_rehearsal(services, now)
+        with services.database.reading() as session:
+            edition = editions.find(session, week)
+            candidates = stats.audience(session)
+        _ask(edition, candidates, services, yes=yes)
+        send_with_bar(services, edition.week, by=SHELL, now=console.editorial_now(now), skip_undo=skip_undo)
+        with services.database.reading() as session:
+            edition = editions.find(session, edition.week)
+            numbers = stats.numbers(session, edition)
+    _report(numbers, edition, as_json=as_json)
+
+
+@app.command()
+def status(week: WeekArgument, as_json: AsJson = False) -> None:
+    """The numbers, each in the words of the ledger."""
+    with opened() as services, services.database.reading() as session:
+        edition = editions.find(session, week)
+        numbers = stats.numbers(session, edition)
+    _report(numbers, edition, as_json=as_json, judge=False)
+    if not numbers.adds_up:
+        console.stop(console.COULD_NOT)
+
+
+@app.command()
+def hold(week: WeekArgument, why: Why) -> None:
+    """Approved or sending → halted: nothing more begins."""
+    _move(week, why, editions.hold)
+
+
+@app.command()
+def resume(
+    week: WeekArgument,
+    why: Why,
+    stale: Annotated[bool, typer.Option("--stale", help="Although a newer one has begun.")] = False,
+) -> None:
+    """Halted → back to the state before."""
+    with opened() as services, services.database.writing() as session:
+        edition = editions.find(session, week)
+        editions.resume(session, edition, why=why, by=SHELL, now=console.real_now(), stale=stale)
+        console.say(f"{edition.week} is {edition.state}")
+
+
+@app.command()
+def stop(week: WeekArgument, why: Why) -> None:
+    """Halted → stopped: the rest is withheld for good."""
+    with opened() as services, services.database.writing() as session:
+        edition = editions.find(session, week)
+        editions.advance(session, edition, EditionState.STOPPED, by=SHELL, now=console.real_now(), why=why)
+        batches.withhold_rest(session, edition, why=f"stopped: {why}")
+        console.say(f"{edition.week} is {edition.state}")
+
+
+@app.command()
+def skip(week: WeekArgument, why: Why) -> None:
+    """Draft or approved → skipped."""
+    _move(week, why, editions.skip)
+
+
+@app.command()
+def reopen(week: WeekArgument, why: Why) -> None:
+    """Approved or skipped → draft."""
+    _move(week, why, editions.reopen)
+
+
+def _move(week: str, why: str, move: Any) -> None:
+    with opened() as services, services.database.writing() as session:
+        edition = editions.find(session, week)
+        move(session, edition, why=why, by=SHELL, now=console.real_now())
+        console.say(f"{edition.week} is {edition.state}")
+
+
+# — what is asked and said —
+
+
+def _send_at(text: str | None, now: datetime) -> datetime | None:
+    if text is None:
+        return None
+    if text == "now":
+        return now
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise console.WrongUsage(f'--at takes "now" or a time such as 2026-11-20T09:00:00Z, got "{text}"') from None
+    if moment.tzinfo is None:
+        raise console.WrongUsage(f"--at needs a time zone, such as {text}Z or {text}+01:00.")
+    if moment < now - timedelta(minutes=1):
+        raise console.WrongUsage(f"--at {text} has passed; give a time to come, or now.")
+    return moment
+
+
+def _refuse_rehearsal(services: Services, now: str | None) -> None:
+    if now is not None and services.transport.kind != "outbox" and not is_loopback(services.settings.sendgrid_host):
+        raise NotRehearsing
+
+
+def _ask(edition: Edition, candidates: int, services: Services, *, yes: bool) -> None:
+    """A person on a terminal is asked; a script must say --yes. Resuming what was begun asks nothing new."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise NobodySaidYes
+    way = "to the outbox" if services.transport.kind == "outbox" else f"through {services.transport.kind}"
+    typer.confirm(f"Hand {edition.week} over to {candidates:,} candidates {way}?", abort=True)
+
+
+def _report(numbers: stats.Numbers, edition: Edition, *, as_json: bool, judge: bool = True) -> None:
+    """The numbers; with `judge`, the exit code tells whether everything went out."""
+    if as_json:
+        console.print_json(numbers.model_dump())
+    else:
+        for line in _lines(numbers, edition):
+            console.say(line)
+    if not judge:
+        return
+    if not numbers.adds_up or edition.state in (EditionState.HALTED, EditionState.STOPPED):
+        console.stop(console.IN_PART if numbers.accepted else console.COULD_NOT)
+    if numbers.waiting or numbers.in_flight or numbers.refused or numbers.uncertain:
+        console.stop(console.IN_PART)
+
+
+def _lines(numbers: stats.Numbers, edition: Edition) -> list[str]:
+    lines = [f"{numbers.week} is {numbers.state}{': ' + edition.why if edition.why else ''}"]
+    lines.append(
+        f"candidates {numbers.candidates:,} = left out {numbers.left_out:,} + deliveries {numbers.deliveries:,}"
+    )
+    lines += [f"  left out, {reason}: {count:,}" for reason, count in numbers.left_out_by.items()]
+    lines.append(
+        f"deliveries {numbers.deliveries:,} = waiting {numbers.waiting:,} + in flight {numbers.in_flight:,} "
+        f"+ accepted {numbers.accepted:,} + withheld {numbers.withheld:,} + refused {numbers.refused:,} "
+        f"+ uncertain {numbers.uncertain:,}"
+    )
+    lines += [f"  withheld, {reason}: {count:,}" for reason, count in numbers.withheld_by.items()]
+    lines.append(
+        f"accepted {numbers.accepted:,} = dropped {numbers.dropped:,} + bounced {numbers.bounced:,} "
+        f"+ delivered {numbers.delivered:,} + unreported {numbers.unreported:,}"
+    )
+    return lines + [f"DOES NOT ADD UP: {gap}" for gap in numbers.gaps()]
+
+
+def _problems(session: Any, edition: Edition, services: Services) -> list[Any]:
+    if not editions.entries_of(session, edition):
+        return []
+    proof = proofs.proof(session, edition, envelopes.current(services), services.settings.digest_timezone)
+    return checking.check(session, edition, proof, services)
+
+
+def _problem(problem: Any) -> dict[str, str]:
+    return {name: getattr(problem, name) for name in ("level", "code", "where", "what", "mend")}
+
+
+def _described(session: Any, edition: Edition) -> dict[str, Any]:
+    """One edition as `draft` and `show` print it."""
+    return {
+        "week": edition.week,
+        "state": edition.state,
+        "why": edition.why,
+        "window": {"start": edition.window_start, "end": edition.window_end},
+        "send_at": edition.send_at,
+        "subject": edition.subject,
+        "breath": edition.breath,
+        "approved": None
+        if edition.approved_at is None
+        else {"at": edition.approved_at, "by": edition.approved_by, "hash": edition.approved_hash},
+        "entries": [
+            {
+                "position": copy.position,
+                "headline": copy.summary.headline,
+                "sentence": copy.summary.sentence,
+                "url": copy.url,
+                "questions": list(copy.summary.questions),
+            }
+            for copy in (editions.entry_copy(entry) for entry in editions.entries_of(session, edition))
+        ],
+        "considered": [
+            {
+                "rank": row.rank,
+                "comparison": name,
+                "score": row.score,
+                "chosen": row.chosen,
+                "reason": row.reason,
+                "parts": row.parts,
+                "deductions": row.deductions,
+            }
+            for row, name in editions.considered_by_name(session, edition)
+        ],
+    }
+
+
+def _print_draft(document: dict[str, Any], *, made: bool) -> None:
+    why = f": {document['why']}" if document["why"] else ""
+    console.say(f"{document['week']} is {document['state']}{' (made now)' if made else ''}{why}")
+    if document["subject"]:
+        console.say(f"subject: {document['subject']}")
+    for entry in document["entries"]:
+        console.say(f"{entry['position']}. {entry['headline']}: {entry['sentence']}")
+    considered = document["considered"]
+    console.say(f"considered {len(considered)}, chosen {sum(one['chosen'] for one in considered)}")
+    for one in considered:
+        console.say(f"  {one['rank']:>3}. {one['score']:>4} points  {one['comparison']}: {one['reason']}")

@@ -1,0 +1,273 @@
+"""The weekly cut-off: choose, write, and place it all in a draft, in one transaction. A second run changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from digest import library, verdicts, weeks
+from digest.editions import log
+from digest.errors import DigestError
+from digest.facts import ComparisonFacts, verdict_of
+from digest.models import Comparison, Considered, Edition, EditionState, Entry
+from digest.selection import Known, Rules, Selection, Standing, choose
+from digest.settings import Settings
+from digest.weeks import Week, Window
+
+CLOCK = "the clock"
+
+
+class TooFewYet(DigestError):
+    """Too few comparisons stand so far, so nothing was drafted."""
+
+
+class TooEarly(DigestError):
+    """That edition lies too far ahead to be drafted now."""
+
+
+@dataclass(frozen=True)
+class Drafted:
+    """The edition of a week, and whether this call made it."""
+
+    edition: Edition
+    made: bool
+
+
+def rules_of(settings: Settings) -> Rules:
+    """The rules in force for new drafts; each edition keeps those it was drafted with."""
+    return Rules(max_entries=settings.digest_max_entries, min_entries=settings.digest_min_entries)
+
+
+def week_to_draft(session: Session, settings: Settings, *, now: datetime) -> Week:
+    """The week a draft made now is for.
+
+    The one just cut off while it has no edition and there was something to draft, else the one cut off next.
+    """
+    latest = weeks.latest_cutoff(now, settings.digest_cutoff, settings.digest_timezone)
+    ended = weeks.cutoff(latest, settings.digest_cutoff, settings.digest_timezone)
+    drafted = session.scalar(sa.select(sa.func.max(Edition.week)))
+    if (drafted is None or drafted < str(latest)) and _anything_seen_by(session, ended):
+        return latest
+    return latest.next
+
+
+def draft(session: Session, week: Week, settings: Settings, *, by: str, now: datetime) -> Drafted:
+    """Make the draft of a week, or its skipped edition where too few comparisons stand at its cut-off.
+
+    Never touches an existing edition. Raises TooFewYet before the cut-off, when there is still time for more to come,
+    and TooEarly for a week that is not the next to be cut off.
+    """
+    existing = session.scalars(sa.select(Edition).where(Edition.week == str(week))).one_or_none()
+    if existing is not None:
+        return Drafted(existing, made=False)
+    upcoming = weeks.upcoming(now, settings.digest_cutoff, settings.digest_timezone)
+    if week > upcoming:
+        raise TooEarly(f"Edition {week} lies too far ahead; the next one that can be drafted is {upcoming}.")
+    window = _window(session, week, settings, now)
+    rules = rules_of(settings)
+    standing = standing_for(session, window, settings)
+    selection = choose(standing, week=week, rules=rules)
+    if not selection.enough and week == upcoming:
+        raise TooFewYet(f"{selection.why} Nothing was drafted; edition {week} is cut off {_local(week, settings)}.")
+    edition = _place(
+        session, week, window=window, selection=selection, standing=standing, settings=settings, by=by, now=now
+    )
+    return Drafted(edition, made=True)
+
+
+def skip_missed(session: Session, latest: Week, settings: Settings, *, now: datetime) -> list[Week]:
+    """Weeks that passed while nobody was there: skipped, with that reason; what stood then stands in the latest week."""
+    last = session.scalar(sa.select(sa.func.max(Edition.week)))
+    missed = weeks.missed(Week.parse(last) if last else None, latest)
+    for week in missed:
+        window = _window(session, week, settings, now)
+        empty = Window(window.start, window.start)
+        why = f"the program was not running at its cut-off; its comparisons stand for {latest}"
+        _insert_edition(
+            session, week, empty, rules_of(settings), settings, state=EditionState.SKIPPED, why=why, by=CLOCK, now=now
+        )
+    return missed
+
+
+def _anything_seen_by(session: Session, moment: datetime) -> bool:
+    return session.scalar(sa.select(sa.exists().where(Comparison.first_seen_at <= moment))) or False
+
+
+def _local(week: Week, settings: Settings) -> str:
+    cut = weeks.cutoff(week, settings.digest_cutoff, settings.digest_timezone)
+    return f"{cut.astimezone(settings.digest_timezone):%A %d %B %Y at %H:%M}"
+
+
+def _window(session: Session, week: Week, settings: Settings, now: datetime) -> Window:
+    return weeks.window(
+        week,
+        previous_end=session.scalar(sa.select(sa.func.max(Edition.window_end))),
+        now=now,
+        when=settings.digest_cutoff,
+        zone=settings.digest_timezone,
+    )
+
+
+# — what stands —
+
+
+def standing_for(session: Session, window: Window, settings: Settings) -> list[Standing]:
+    """Every comparison first seen by the window's end, still news, and in no other edition that went or may yet go.
+
+    An earlier draft holds its comparisons until it is sent, or skipped and so sets them free: otherwise a late
+    approval would show readers the same comparison twice.
+    """
+    taken = sa.exists().where(
+        Entry.comparison_id == Comparison.id,
+        Entry.edition_id == Edition.id,
+        sa.or_(Edition.begun_at.is_not(None), Edition.state.not_in((EditionState.SKIPPED, EditionState.STOPPED))),
+    )
+    oldest = window.news_since(settings.digest_new_days)
+    stands = sa.and_(
+        Comparison.first_seen_at <= window.end,
+        sa.or_(Comparison.published_at.is_(None), Comparison.published_at >= oldest),
+        sa.not_(taken),
+    )
+    known = _known_to_readers(session)
+    return [
+        Standing(
+            key=found.id,
+            facts=found.facts,
+            published_at=found.facts.published_at,
+            first_seen_at=found.first_seen_at,
+            left=known.get(found.facts.tools[0].identity, Known()),
+            right=known.get(found.facts.tools[1].identity, Known()),
+        )
+        for found in library.comparisons(session, stands)
+    ]
+
+
+def _known_to_readers(session: Session) -> dict[str, Known]:
+    """Each tool's appearances in editions that went out, by identity."""
+    rows = session.execute(
+        sa.select(Edition.week, Entry.facts)
+        .join(Entry, Entry.edition_id == Edition.id)
+        .where(Edition.begun_at.is_not(None))
+        .order_by(Edition.week)
+    )
+    known: dict[str, Known] = {}
+    for week, frozen in rows:
+        for tool in ComparisonFacts.model_validate(frozen).tools:
+            before = known.get(tool.identity, Known())
+            seen_this_week = before.last_week == Week.parse(week)
+            known[tool.identity] = Known(
+                times_featured=before.times_featured + (0 if seen_this_week else 1),
+                last_week=Week.parse(week),
+                last_verdict=verdict_of(tool),
+            )
+    return known
+
+
+# — placing —
+
+
+def _place(
+    session: Session,
+    week: Week,
+    *,
+    window: Window,
+    selection: Selection,
+    standing: Sequence[Standing],
+    settings: Settings,
+    by: str,
+    now: datetime,
+) -> Edition:
+    state = EditionState.DRAFT if selection.enough else EditionState.SKIPPED
+    why = None if selection.enough else _why_skipped(session, selection, window, week)
+    edition = _insert_edition(session, week, window, selection.rules, settings, state=state, why=why, by=by, now=now)
+    facts = {each.key: each.facts for each in standing}
+    _insert_considered(session, edition, selection)
+    if selection.enough:
+        chosen = [facts[each.key] for each in selection.chosen]
+        written = verdicts.write_up(chosen)
+        edition.subject, edition.breath = written.subject, written.breath
+        edition.also_compared = [
+            {"title": facts[each.key].headline, "url": facts[each.key].url} for each in selection.near_misses
+        ]
+        session.add_all(
+            Entry(
+                edition_id=edition.id,
+                position=position,
+                comparison_id=each.key,
+                facts=facts[each.key].model_dump(mode="json"),
+                summary=summary.model_dump(mode="json"),
+            )
+            for position, (each, summary) in enumerate(zip(selection.chosen, written.summaries, strict=True), start=1)
+        )
+    session.flush()
+    return edition
+
+
+def _why_skipped(session: Session, selection: Selection, window: Window, week: Week) -> str:
+    """The selection's reason, and what came too late for this window, so that nobody wonders where it went."""
+    late = session.scalar(sa.select(sa.func.count()).where(Comparison.first_seen_at > window.end)) or 0
+    if not late:
+        return selection.why
+    were = "comparison was" if late == 1 else "comparisons were"
+    ended = f"{window.end:%Y-%m-%d %H:%M} UTC"
+    after = f"first seen after the window ended ({ended})"
+    return f"{selection.why} {late:,} {were} {after} and can stand for {week.next}."
+
+
+def _insert_edition(
+    session: Session,
+    week: Week,
+    window: Window,
+    rules: Rules,
+    settings: Settings,
+    *,
+    state: EditionState,
+    why: str | None,
+    by: str,
+    now: datetime,
+) -> Edition:
+    edition = Edition(
+        week=str(week),
+        state=state,
+        why=why,
+        window_start=window.start,
+        window_end=window.end,
+        send_at=weeks.send_time(week, settings.digest_cutoff, settings.digest_send_at, settings.digest_timezone),
+        rules=rules.model_dump(mode="json"),
+        also_compared=[],
+        created_at=now,
+    )
+    session.add(edition)
+    session.flush()
+    log(session, edition, by=by, what=f"made as {state}", why=why, now=now)
+    return edition
+
+
+def _insert_considered(session: Session, edition: Edition, selection: Selection) -> None:
+    rows = [
+        {
+            "edition_id": edition.id,
+            "comparison_id": each.key,
+            "rank": each.rank,
+            "score": each.score,
+            "parts": [asdict(part) for part in each.parts],
+            "deductions": [asdict(deduction) for deduction in each.deductions],
+            "chosen": each.position is not None,
+            "reason": each.sentence,
+        }
+        for each in selection.considered
+    ]
+    if rows:
+        session.execute(sa.insert(Considered), rows)
+
+
+def is_wanted(session: Session, latest: Week, settings: Settings) -> bool:
+    """Whether the clock should make this week's edition: nobody has, and the newsletter had begun by its cut-off."""
+    drafted: str | None = session.scalar(sa.select(sa.func.max(Edition.week)))
+    if drafted is not None:
+        return drafted < str(latest)
+    return _anything_seen_by(session, weeks.cutoff(latest, settings.digest_cutoff, settings.digest_timezone))

@@ -1,0 +1,180 @@
+"""One week's digest and its life: every move between states goes through `advance`, which checks it and logs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from database import claim
+from digest.errors import DigestError
+from digest.facts import ComparisonFacts
+from digest.models import Comparison, Considered, Edition, EditionLog, EditionState, Entry, RenderingRow
+from digest.variants import AlsoCompared, EditionCopy, EntryCopy
+from digest.verdicts import Summary
+from digest.weeks import Week
+
+DRAFT, APPROVED, SENDING, SENT, HALTED, STOPPED, SKIPPED = EditionState
+
+MOVES: dict[EditionState, set[EditionState]] = {
+    DRAFT: {APPROVED, SKIPPED},
+    APPROVED: {DRAFT, SENDING, SKIPPED, HALTED},  # back to draft: an editor spotted something, or a page is gone
+    SENDING: {SENT, HALTED},
+    HALTED: {APPROVED, SENDING, STOPPED},
+    SKIPPED: {DRAFT},
+    SENT: set(),
+    STOPPED: set(),
+}
+
+
+class NoSuchEdition(DigestError):
+    """There is no edition of that week."""
+
+
+class NotThatMove(DigestError):
+    """The edition is not in a state from which this can be done."""
+
+
+class NewerHasBegun(DigestError):
+    """A newer edition has already gone out; resuming this one needs --stale."""
+
+
+def find(session: Session, week: str) -> Edition:
+    """The edition of `2026-W47`, or the newest for `latest`. Raises NoSuchEdition or BadWeek."""
+    if week == "latest":
+        newest = session.scalars(sa.select(Edition).order_by(Edition.week.desc()).limit(1)).one_or_none()
+        if newest is None:
+            raise NoSuchEdition("There is no edition yet; `digest edition draft` makes the first one.")
+        return newest
+    named = str(Week.parse(week))
+    edition = session.scalars(sa.select(Edition).where(Edition.week == named)).one_or_none()
+    if edition is None:
+        raise NoSuchEdition(f"There is no edition of {named}; `digest edition draft {named}` makes one.")
+    return edition
+
+
+def advance(
+    session: Session,
+    edition: Edition,
+    to: EditionState,
+    *,
+    by: str,
+    now: datetime,
+    why: str | None = None,
+    **changes: Any,
+) -> None:
+    """Move an edition and write its log line; `changes` are set in the same statement.
+
+    Raises NotThatMove when the edition is, or by now has come, into a state from which there is no such move.
+    """
+    before = edition.state
+    moved = to in MOVES[before] and claim(
+        session,
+        Edition,
+        Edition.id == edition.id,
+        Edition.state == before,
+        values={"state": to, "why": why, "halted_from": before if to is HALTED else None, **changes},
+    )
+    if not moved:
+        raise NotThatMove(f"Edition {edition.week} is {edition.state}, so it cannot become {to}.")
+    session.refresh(edition)
+    log(session, edition, by=by, what=f"{before} → {to}", why=why, now=now)
+
+
+def log(session: Session, edition: Edition, *, by: str, what: str, now: datetime, why: str | None = None) -> None:
+    """Who did what to an edition, and why."""
+    session.add(EditionLog(edition_id=edition.id, at=now, by=by, what=what, why=why))
+
+
+def hold(session: Session, edition: Edition, *, why: str, by: str, now: datetime) -> None:
+    """Nothing more is handed over until somebody resumes. Approved or sending → halted."""
+    advance(session, edition, HALTED, by=by, now=now, why=why)
+
+
+def resume(session: Session, edition: Edition, *, why: str, by: str, now: datetime, stale: bool = False) -> None:
+    """Back to the state before the halt. Raises NewerHasBegun unless `stale`."""
+    if edition.state is not HALTED:
+        raise NotThatMove(f"Edition {edition.week} is {edition.state}; only a halted one can be resumed.")
+    newer = sa.select(Edition.week).where(Edition.week > edition.week, Edition.begun_at.is_not(None)).limit(1)
+    begun = session.scalars(newer).one_or_none()
+    if begun and not stale:
+        raise NewerHasBegun(
+            f"Edition {begun} has already gone out; to resume {edition.week} all the same, add --stale."
+        )
+    advance(session, edition, edition.halted_from or SENDING, by=by, now=now, why=why)
+
+
+def skip(session: Session, edition: Edition, *, why: str, by: str, now: datetime) -> None:
+    """This week has no edition; its comparisons stand again next week. Draft or approved → skipped."""
+    advance(session, edition, SKIPPED, by=by, now=now, why=why, **VOID)
+
+
+def reopen(session: Session, edition: Edition, *, why: str, by: str, now: datetime) -> None:
+    """Approved or skipped → draft: the approval is void."""
+    _void(session, edition)
+    advance(session, edition, DRAFT, by=by, now=now, why=why, **VOID)
+
+
+VOID: dict[str, Any] = {
+    "approved_at": None,
+    "approved_by": None,
+    "approved_hash": None,
+    "approved_candidates": None,
+    "envelope": None,
+}
+
+
+def _void(session: Session, edition: Edition) -> None:
+    session.execute(sa.delete(RenderingRow).where(RenderingRow.edition_id == edition.id))
+
+
+def entries_of(session: Session, edition: Edition) -> Sequence[Entry]:
+    """The entries in their order."""
+    return session.scalars(sa.select(Entry).where(Entry.edition_id == edition.id).order_by(Entry.position)).all()
+
+
+def considered_by_name(session: Session, edition: Edition) -> Sequence[tuple[Considered, str]]:
+    """Everything that stood for selection with the title of its page, best first."""
+    found = (
+        sa.select(Considered, sa.func.coalesce(Comparison.title, Comparison.slug, ""))
+        .join(Comparison, Comparison.id == Considered.comparison_id)
+        .where(Considered.edition_id == edition.id)
+        .order_by(Considered.rank)
+    )
+    return session.execute(found).tuples().all()
+
+
+def log_of(session: Session, edition: Edition) -> Sequence[EditionLog]:
+    """What happened to the edition, oldest first."""
+    return session.scalars(
+        sa.select(EditionLog).where(EditionLog.edition_id == edition.id).order_by(EditionLog.id)
+    ).all()
+
+
+def copy_of(session: Session, edition: Edition, zone: ZoneInfo) -> EditionCopy:
+    """All words of the edition, from its frozen entries."""
+    return EditionCopy(
+        week=edition.week,
+        dated=edition.send_at.astimezone(zone).date(),
+        subject=edition.subject,
+        breath=edition.breath,
+        introduction=edition.introduction,
+        entries=tuple(entry_copy(entry) for entry in entries_of(session, edition)),
+        also_compared=tuple(AlsoCompared.model_validate(line) for line in edition.also_compared),
+    )
+
+
+def entry_copy(entry: Entry) -> EntryCopy:
+    """One frozen entry as the mail prints it."""
+    facts = ComparisonFacts.model_validate(entry.facts)
+    categories = sorted({tool.category for tool in facts.tools if tool.category})
+    return EntryCopy(
+        position=entry.position,
+        url=facts.url,
+        summary=Summary.model_validate(entry.summary),
+        categories=tuple(categories),
+    )

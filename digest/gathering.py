@@ -1,0 +1,194 @@
+"""From a source to rows: read what it holds, take in every comparison, and say of each what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import BinaryIO, Literal
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from database import Database, claim
+from digest import intake, pages
+from digest.errors import DigestError
+from digest.facts import ComparisonFacts
+from digest.fetching import Fetcher
+from digest.models import Comparison, Edition, EditionState, Entry, Source
+from digest.settings import Settings
+from digest.sources import Document, FeedRead, Found, Gone, Unchanged, Unreadable, Validators, read_source
+
+log = structlog.get_logger()
+
+POLL_EVERY = timedelta(hours=1)
+
+
+News = Literal["new", "changed", "unchanged", "withdrawn", "bad", "remark"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one thing found in a source; `why` explains a bad one, or what a page did not say."""
+
+    name: str
+    news: News
+    why: str = ""
+
+
+def gather(
+    database: Database,
+    source: str,
+    *,
+    fetcher: Fetcher,
+    now: datetime,
+    url: str | None = None,
+    stdin: BinaryIO | None = None,
+) -> Iterator[Outcome]:
+    """Take in everything a source holds, one small transaction per document; a bad one costs only itself.
+
+    `url` is the address of a single stored page: its slugs come from it.
+    """
+    known = _validators(database)
+    for found in read_source(source, fetcher=fetcher, stdin=stdin, known=known.get):
+        yield from _handle(database, found, url=url, now=now)
+
+
+def _handle(database: Database, found: Found, *, url: str | None, now: datetime) -> Iterator[Outcome]:
+    match found:
+        case Document():
+            yield from _document(database, found, url=url or found.url, now=now)
+        case Gone():
+            with database.writing() as session:
+                comparison = intake.page_gone(session, found.url, now=now)
+            yield Outcome(found.name, "withdrawn" if comparison else "bad", "its page is gone")
+        case Unchanged():
+            yield Outcome(found.name, "unchanged")
+        case Unreadable():
+            yield Outcome(found.name, "bad", found.why)
+        case FeedRead():
+            with database.writing() as session:
+                _remember(session, found.name, found.validators, now)
+            if not found.pages:
+                yield Outcome(found.name, "remark", f"a {found.kind} feed that lists no comparison pages")
+
+
+def _document(database: Database, document: Document, *, url: str | None, now: datetime) -> Iterator[Outcome]:
+    reading = pages.read(document.body, url=url, media_type=document.media_type)
+    for bad in reading.bad:
+        yield Outcome(f"{document.name}, {bad.where}" if bad.where else document.name, "bad", bad.why)
+    for page in reading.pages:
+        facts = page.facts
+        if facts.published_at is None and document.published_at is not None:
+            facts = facts.model_copy(update={"published_at": document.published_at})
+        try:
+            taken = _take_in(database, facts, now)
+        except DigestError as why:
+            yield Outcome(document.name, "bad", str(why))
+            continue
+        yield Outcome(taken.name, taken.news, "; ".join(page.missing))
+    if document.url is not None and not reading.bad:
+        with database.writing() as session:
+            _remember(session, document.name, document.validators, now)
+
+
+def _take_in(database: Database, facts: ComparisonFacts, now: datetime) -> intake.Taken:
+    try:
+        with database.writing() as session:
+            return intake.take_in(session, facts, now=now)
+    except IntegrityError:
+        # Another process took in the same tool or page at the same moment: now it is there to be found.
+        with database.writing() as session:
+            return intake.take_in(session, facts, now=now)
+
+
+def _validators(database: Database) -> dict[str, Validators]:
+    with database.reading() as session:
+        rows = session.execute(
+            sa.select(Source.url, Source.etag, Source.last_modified).where(Source.last_read_at.is_not(None))
+        )
+        return {url: Validators(etag, last_modified) for url, etag, last_modified in rows}
+
+
+def _remember(session: Session, url: str, validators: Validators, now: datetime) -> None:
+    _upsert(
+        session,
+        url,
+        etag=validators.etag,
+        last_modified=validators.last_modified,
+        last_read_at=now,
+        last_problem=None,
+    )
+
+
+def _upsert(session: Session, url: str, **values: object) -> None:
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    row = dialect.insert(Source).values(url=url, **values)
+    session.execute(row.on_conflict_do_update(index_elements=[Source.url], set_=values))
+
+
+# — polling —
+
+
+@dataclass(frozen=True)
+class Polled:
+    """One round over the sources that were due."""
+
+    sources: int
+    new: int
+    changed: int
+    withdrawn: int
+    bad: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.sources} sources read: {self.new} new, {self.changed} changed, "
+            f"{self.withdrawn} withdrawn, {self.bad} bad"
+        )
+
+
+def poll(database: Database, settings: Settings, *, now: datetime) -> Polled:
+    """Read every source that is due, and the pages of editions still at home: only a page itself says it is gone."""
+    tally = {"new": 0, "changed": 0, "withdrawn": 0, "bad": 0}
+    sources = 0
+    with Fetcher(frozenset(settings.digest_fetch_allow)) as fetcher:
+        for source in _to_poll(database, settings):
+            if not _claim_poll(database, source, now):
+                continue
+            sources += 1
+            problems: list[str] = []
+            for outcome in gather(database, source, fetcher=fetcher, now=now):
+                if outcome.news in tally:
+                    tally[outcome.news] += 1
+                if outcome.news == "bad":
+                    problems.append(f"{outcome.name}: {outcome.why}")
+                    log.warning("source is bad", source=source, name=outcome.name, why=outcome.why)
+            with database.writing() as session:
+                _upsert(session, source, last_problem="\n".join(problems[:20]) or None)
+    return Polled(sources=sources, **tally)
+
+
+def _to_poll(database: Database, settings: Settings) -> list[str]:
+    at_home = (EditionState.DRAFT, EditionState.APPROVED)
+    watched = (
+        sa.select(Comparison.url)
+        .join(Entry, Entry.comparison_id == Comparison.id)
+        .join(Edition, Edition.id == Entry.edition_id)
+        .where(Edition.state.in_(at_home), Comparison.url.is_not(None))
+    )
+    if not settings.digest_sources:
+        return []
+    with database.reading() as session:
+        return [*settings.digest_sources, *(url for url in session.scalars(watched) if url)]
+
+
+def _claim_poll(database: Database, source: str, now: datetime) -> bool:
+    """True for exactly one of the processes that look at the same time."""
+    with database.writing() as session:
+        if session.get(Source, source) is None:
+            _upsert(session, source)
+        due = sa.or_(Source.due_at.is_(None), Source.due_at <= now)
+        return claim(session, Source, Source.url == source, due, values={"due_at": now + POLL_EVERY})

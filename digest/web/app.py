@@ -1,0 +1,67 @@
+"""The web application: its parts, and the one place where an error becomes a status and a sentence."""
+
+from __future__ import annotations
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.middleware.base import RequestResponseEndpoint
+
+from database import WriteLockTimeout
+from digest.bootstrap import Services
+from digest.web import archive, health, pages
+
+log = structlog.get_logger()
+
+# No script, no frame, nothing from elsewhere: what a public page needs is in it. Mail styles are inline.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def create_app(services: Services) -> FastAPI:
+    """The whole application around one set of services."""
+    app = FastAPI(title=services.settings.digest_newsletter_name, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.services = services
+    for part in (health.router, archive.router):
+        app.include_router(part)
+    app.middleware("http")(_guard)
+    app.exception_handler(HTTPException)(_refused)
+    app.exception_handler(SQLAlchemyError)(_unavailable)
+    app.exception_handler(WriteLockTimeout)(_unavailable)
+    return app
+
+
+async def _guard(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    """The headers every answer carries."""
+    response = await call_next(request)
+    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    return response
+
+
+def _refused(request: Request, problem: Exception) -> Response:
+    """A page for people, JSON for machines that ask for it."""
+    status = problem.status_code if isinstance(problem, HTTPException) else 500
+    detail = str(problem.detail) if isinstance(problem, HTTPException) else "Something went wrong."
+    if "application/json" in request.headers.get("accept", ""):
+        return JSONResponse({"detail": detail}, status_code=status)
+    return pages.page(request, "message.html", status=status, title=_title(status), words=detail)
+
+
+def _title(status: int) -> str:
+    return {404: "Not here", 405: "Not that way"}.get(status, "That did not work")
+
+
+def _unavailable(request: Request, problem: Exception) -> Response:
+    """Our own failure is said, and never as a success: whoever asked may try again."""
+    log.error("the database failed", path=request.url.path, why=str(problem).splitlines()[0] if str(problem) else "")
+    return PlainTextResponse(
+        "This cannot be done at the moment. Please try again in a minute.",
+        status_code=503,
+        headers={"Retry-After": "60"},
+    )

@@ -1,0 +1,45 @@
+"""Our own pages: templates found beside the program, filled with care, never with a subscriber's address."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import digest
+from digest.bootstrap import Services
+from digest.wording import day_in_words
+
+# Not a package path: `python -m digest` in a folder with its own `templates/` must not pick that up.
+TEMPLATES = Path(digest.__file__).parent.parent / "templates" / "pages"
+
+
+@cache
+def environment() -> Environment:
+    found = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters["day"] = day_in_words
+    return found
+
+
+def services_of(request: Request) -> Services:
+    """The services the application was made with."""
+    services: Services = request.app.state.services
+    return services
+
+
+def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
+    """One public page."""
+    settings = services_of(request).settings
+    common = {"newsletter_name": settings.digest_newsletter_name, "site_url": settings.digest_site_url}
+    html = environment().get_template(f"public/{template}").render(common | values)
+    return HTMLResponse(html, status_code=status)

@@ -1,0 +1,172 @@
+"""The clock: wakes somebody up to look. What is due, who has it and what was done stand in rows, never here.
+
+Every job may run twice, late, or in two processes at once; the rows decide who does the work. Run it alone with
+`python scheduler.py` (or `digest-clock`), or inside `digest serve`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import FrameType
+from typing import Any
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.exc import SQLAlchemyError
+
+from database import WriteLockTimeout
+from digest import jobs, logs, settings
+from digest.bootstrap import Services, bootstrap
+from digest.errors import DigestError
+from digest.migrations import ensure_current
+from digest.settings import SettingsProblem
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One thing to look at every so often; returns what it did, in words, or nothing."""
+
+    name: str
+    every: int
+    """Seconds between two looks."""
+    does: str
+    run: Callable[[Services, jobs.Shift], str]
+
+
+JOBS = (
+    Job("gather", 60, "read the sources that are due for their hourly reading", jobs.gather),
+    Job("draft", 30, "draft the edition whose cut-off has passed", jobs.draft),
+    Job("remind", 60, "remind staff of a draft that nobody has approved", jobs.remind),
+    Job("send", 10, "send what is approved and due", jobs.send),
+    Job("letters", 5, "post letters and notices", jobs.letters),
+    Job("rescue", 30, "free what dead workers left behind", jobs.rescue),
+    Job("tidy", 3600, "forget what is no longer needed", jobs.tidy),
+)
+
+
+class Clock:
+    """All jobs in one process, each in its own thread, none twice at a time."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._stop = threading.Event()
+        # max_instances and grace belong in job_defaults: given to the scheduler itself they are silently ignored.
+        self._scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(len(JOBS))},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone=UTC,
+        )
+        for job in JOBS:
+            self._scheduler.add_job(
+                self._run, "interval", args=[job], seconds=job.every, id=job.name, next_run_time=real_now()
+            )
+
+    def start(self) -> None:
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Finish the calls in flight, release what is claimed, and come back when that is done."""
+        self._stop.set()
+        self._scheduler.shutdown(wait=True)
+
+    def _run(self, job: Job) -> None:
+        # Nothing may escape: the scheduler would only log it, and the run would leave no row.
+        try:
+            run_once(job, self._services, stop=self._stop)
+        except Exception:
+            log.exception("job failed", job=job.name)
+
+
+def run_once(job: Job, services: Services, *, stop: threading.Event) -> str:
+    """One look. What it did is kept in `job_runs`, also when it failed; then the error goes on."""
+    shift = jobs.Shift(clock=real_now, stop=stop)
+    started = real_now()
+    try:
+        said = job.run(services, shift)
+    except Exception as why:
+        jobs.note_run(
+            services, job.name, started=started, finished=real_now(), ok=False, said=f"{type(why).__name__}: {why}"
+        )
+        raise
+    jobs.note_run(services, job.name, started=started, finished=real_now(), ok=True, said=said)
+    return said
+
+
+def real_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The clock alone, until SIGTERM or Ctrl-C."""
+    options = _options(arguments)
+    if options.list:
+        for job in JOBS:
+            sys.stdout.write(f"{job.name:<8} every {job.every:>5} s  {job.does}\n")
+        return
+    try:
+        _work(options.once)
+    except SettingsProblem as problem:
+        sys.exit(_complain(problem, 2))
+    except (DigestError, WriteLockTimeout, SQLAlchemyError, OSError) as problem:
+        sys.exit(_complain(problem, 1))
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="digest-clock", description="The clock of the weekly verdict digest.")
+    parser.add_argument("--once", metavar="JOB", choices=[job.name for job in JOBS], help="run one job once and end")
+    parser.add_argument("--list", action="store_true", help="list the jobs and end")
+    return parser.parse_args(arguments)
+
+
+def _complain(problem: Exception, code: int) -> int:
+    sys.stderr.write(f"{str(problem).strip() or type(problem).__name__}\n")
+    return code
+
+
+def _work(once: str | None) -> None:
+    found = settings.load()
+    logs.configure(found.digest_log)
+    services = bootstrap(found)
+    try:
+        ensure_current(services.database)
+        if once is None:
+            _until_stopped(services)
+        else:
+            stop = threading.Event()
+            _on_signals(stop)
+            job = next(job for job in JOBS if job.name == once)
+            sys.stdout.write(f"{run_once(job, services, stop=stop) or 'nothing to do'}\n")
+    finally:
+        services.close()
+
+
+def _until_stopped(services: Services) -> None:
+    asked = threading.Event()
+    _on_signals(asked)
+    clock = Clock(services)
+    clock.start()
+    log.info("the clock runs", jobs=[job.name for job in JOBS])
+    asked.wait()
+    log.info("the clock stops: finishing the calls in flight")
+    clock.stop()
+
+
+def _on_signals(event: threading.Event) -> None:
+    def asked(_signal: int, _frame: FrameType | None) -> Any:
+        event.set()
+
+    signal.signal(signal.SIGTERM, asked)
+    signal.signal(signal.SIGINT, asked)
+
+
+if __name__ == "__main__":
+    main()
