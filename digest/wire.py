@@ -47,7 +47,8 @@ def too_large(size: int | None, limit: int) -> str:
     if size is None:
         return f"it is larger than {limit / MEGABYTE:g} MB, the most that is read"
     # Rounded up: "5 MB; at most 5 MB are read" would explain nothing.
-    return f"it is {-(-size * 10 // MEGABYTE) / 10:,g} MB; at most {limit / MEGABYTE:g} MB are read"
+    tenths = -(-size * 10 // MEGABYTE)
+    return f"it is {f'{tenths / 10:,.1f}'.removesuffix('.0')} MB; at most {limit / MEGABYTE:g} MB are read"
 
 
 class Meter:

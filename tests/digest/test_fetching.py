@@ -273,9 +273,11 @@ def test_redirects_share_one_clock(web: Web, hasty: Fetcher) -> None:
     ids=["hung up", "not HTTP", "no status", "cut off", "cut chunk", "no chunk", "two lengths"],
 )
 def test_a_broken_answer_is_a_failure_never_half_a_page(web: Web, fetcher: Fetcher, said: bytes) -> None:
-    """What was cut off is not passed on as if it were whole."""
+    """What was cut off is not passed on as if it were whole; a fresh connection that fails is not tried again."""
     with pytest.raises(FetchFailed, match="broke off or is not proper HTTP"):
         fetcher.get(web.raw("/", said))
+
+    assert len(web.seen) == 1
 
 
 def test_a_body_may_come_in_chunks(web: Web, fetcher: Fetcher) -> None:

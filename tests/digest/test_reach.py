@@ -70,7 +70,8 @@ def test_no_inside_ipv6_address_is_public(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["8.8.8.8", "93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "64:ff9b::808:808"]
+    "address",
+    ["8.8.8.8", "93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "64:ff9b::808:808", "::ffff:8.8.8.8"],
 )
 def test_an_address_of_the_open_internet_is_public(address: str) -> None:
     """IPv4, IPv6, and IPv4 as an IPv6-only network sees it."""
