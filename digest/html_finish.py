@@ -23,7 +23,7 @@ _PIECE = re.compile(
     r"""|(?P<tag><[^<>"]*(?:"[^"]*"[^<>"]*)*>)|(?P<blank>\s+)|(?P<word>[^<\s]+|<)""",
     re.DOTALL,
 )
-_ATTRIBUTES = re.compile(r"""\s+(?=(?:[^"]*"[^"]*")*[^"]*$)""")
+_NAME_OR_ATTRIBUTE = re.compile(r"""[^\s"]+(?:"[^"]*")?[^\s"]*""")
 _CHARACTER = re.compile(r"&#?\w+;|.", re.DOTALL)
 
 
@@ -102,7 +102,7 @@ def _parts(found: re.Match[str]) -> Iterator[tuple[str | None, str]]:
 
 
 def _tag(tag: str) -> Iterator[tuple[str | None, str]]:
-    first, *others = _ATTRIBUTES.split(tag)
+    first, *others = _NAME_OR_ATTRIBUTE.findall(tag)
     if not others:
         yield None, first[:-1]
         yield _IN_TAG, ">"

@@ -27,7 +27,7 @@ from digest.html_finish import finish
 from digest.look import DARK, LIGHT, SANS, SERIF
 from digest.mjml_source import BadSource, normalise
 from digest.personal import fill, longest, refuse_tags, tags
-from digest.typography import bar_width, cleaned, isolated, paragraphs, prose, spoken_day, typeset
+from digest.typography import bar_width, cleaned, isolated, paragraphs, prose, spoken_day, spoken_moment, typeset
 from digest.variants import (
     AlsoCompared,
     Arrangement,
@@ -60,6 +60,7 @@ __all__ = [
 
 TEMPLATES = Path(digest.__file__).parent.parent / "templates" / "email"
 LONGEST_ADDRESS = 900
+LONGEST_TITLE = 110  # columns
 
 
 class TemplateFailed(DigestError):
@@ -73,6 +74,12 @@ class Imprint:
     newsletter_name: str
     site_url: str
     postal_address: str | None = None
+
+    def cleaned(self) -> Imprint:
+        """Settings come from a file that somebody typed."""
+        lines = [typeset(line) for line in (self.postal_address or "").splitlines()]
+        address = "\n".join(line for line in lines if line) or None
+        return Imprint(typeset(self.newsletter_name), self.site_url.rstrip("/"), address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +115,7 @@ class Rendering:
 
 def render(copy: EditionCopy, imprint: Imprint, variant: Variant) -> Rendering:
     """One variant with personal tags. Raises TagInCopy, TemplateFailed or BadSource."""
-    copy = clean_copy(copy)
+    copy, imprint = clean_copy(copy), imprint.cleaned()
     refuse_tags(f"{copy.model_dump_json()}{imprint}")
     context = _edition_context(copy, imprint, variant.topics, tags(copy.week))
     html = None if variant.text_only else _html("edition/body.mjml", context)
@@ -119,15 +126,15 @@ def render_web(
     copy: EditionCopy, imprint: Imprint, *, previous: str | None = None, following: str | None = None
 ) -> str:
     """The edition's page in the archive: the same mail without personal parts. Neighbours are weeks."""
-    context = _edition_context(clean_copy(copy), imprint, None, None)
+    context = _edition_context(clean_copy(copy), imprint.cleaned(), None, None)
     return _html("edition/body.mjml", context | {"previous": previous, "following": following})
 
 
 def render_mail(kind: str, imprint: Imprint, context: Mapping[str, object]) -> Mail:
     """A letter or notice from `templates/email/<kind>/`. Raises TemplateFailed or BadSource."""
-    values = {"imprint": imprint, **cleaned(dict(context))}
+    values = {"imprint": imprint.cleaned(), **cleaned(dict(context))}
     subject = _subject(kind, values)
-    values["subject"] = subject
+    values["title"] = _title(subject)
     return Mail(subject, _html(f"{kind}/body.mjml", values), _text(f"{kind}/body.txt", values))
 
 
@@ -161,6 +168,7 @@ def _edition_context(
         "tags": fields,
         "board": [(line, _numbers(line, positions)) for line in board],
         "shown": shown,
+        "title": _title(f"{copy.subject} · {imprint.newsletter_name}"),
         "previous": None,
         "following": None,
     }
@@ -185,6 +193,11 @@ def _subject(kind: str, context: Mapping[str, object]) -> str:
     return clean(_fill_in(_plain(), f"{kind}/subject.txt", context))
 
 
+def _title(text: str) -> str:
+    """What a window shows above the mail; it stands in an attribute too, which cannot be parted inside a word."""
+    return text_layout.shorten(text, LONGEST_TITLE)
+
+
 def _text(template: str, context: Mapping[str, object]) -> str:
     """Plain text, at most one blank line in a row, one line end at its end."""
     written = _fill_in(_plain(), template, context)
@@ -193,7 +206,12 @@ def _text(template: str, context: Mapping[str, object]) -> str:
 
 
 def _html(template: str, context: Mapping[str, object]) -> str:
-    source = normalise(_fill_in(_marked(), template, context), template=template)
+    return to_html(_fill_in(_marked(), template, context), template=template)
+
+
+def to_html(mjml: str, *, template: str) -> str:
+    """Finished HTML. Raises BadSource with the template, the line of the filled-in source and what stands there."""
+    source = normalise(mjml, template=template)
     try:
         html: str = mjml2html(source.text, disable_comments=False, fonts={})
     except ValueError as error:
@@ -257,6 +275,7 @@ def _environment(*, autoescape: bool) -> Environment:
     )
     environment.filters |= {
         "day": spoken_day,
+        "moment": spoken_moment,
         "safe_link": safe_link,
         "paragraphs": paragraphs,
     }

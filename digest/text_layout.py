@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 WIDTH = 78
 
@@ -25,6 +26,7 @@ def columns(text: str) -> int:
     return sum(_columns_of(character) for character in text)
 
 
+@lru_cache(maxsize=4096)
 def _columns_of(character: str) -> int:
     if unicodedata.category(character) in _INVISIBLE:
         return 0

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -77,3 +77,9 @@ def bar_width(score: str | None) -> int | None:
 def spoken_day(day: date) -> str:
     """20 November 2026, whatever the machine's language."""
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def spoken_moment(moment: datetime | str) -> str:
+    """20 November 2026, 09:14 UTC. A stored time comes as ISO 8601."""
+    moment = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return f"{spoken_day(moment.date())}, {moment:%H:%M %Z}"

@@ -137,6 +137,104 @@ def edition(
     )
 
 
+def week() -> EditionCopy:
+    """An ordinary week: a sweep, a split panel, tools in two entries, one without a verdict, lines, a correction."""
+    corbelkit = side("Corbelkit 1.2", percent="100\u00a0%", split="4 ship · 0 skip", average="81.8", price="Free")
+    brackish = side(community="62\u00a0% of 210 community votes would ship")
+    tessaline = side(
+        "Tessaline 4",
+        category="Image Generation",
+        verdict="mixed",
+        percent="50\u00a0%",
+        split="2 ship · 2 skip",
+        average="61.5",
+        price="$30 per month for 1,500 images",
+        best_for="catalogues, packaging and anything with a template",
+    )
+    orlop = side(
+        "Orlop Draw Plus with Layers",
+        verdict="skip",
+        percent="25\u00a0%",
+        split="1 ship · 3 skip",
+        average="44.0",
+        price="$29 a month, free for students",
+        best_for="generated drawings you can take apart",
+        community="0\u00a0% of 3 community votes would ship",
+    )
+    unknown = side("Lychgate 2.1", verdict=None, percent=None, split=None, average=None, price=None, best_for=None)
+    layers = quotation(orlop.name, "Skeptic", "22", "Layers named “Layer 14 copy” are not layers; they are evidence.")
+    grid = Quotation(
+        kind="telling",
+        tool=tessaline.name,
+        reviewer="Skeptic",
+        score="38",
+        call="skip",
+        words="It keeps to the grid because it has seen nothing else.",
+    )
+    return edition(
+        entry(
+            1,
+            summary(brackish, corbelkit, rows=critics(("80", "80", "80", "45", None), ("88", "82", "85", None, "72"))),
+        ),
+        entry(
+            2,
+            summary(
+                tessaline,
+                orlop,
+                sentence="Tessaline 4 divides the panel 2–2; only the Builder would ship Orlop Draw Plus with Layers.",
+                rows=critics(("72", "38", "81", "55"), ("61", "22", "48", "45")),
+                said=grid,
+            ),
+            categories=("Image Generation", "Design & Creative"),
+        ),
+        entry(
+            3,
+            summary(
+                brackish,
+                orlop,
+                sentence="Brackish 3.0 makes the cut, 3–1; Orlop Draw Plus with Layers is a skip at 1–3.",
+                rows=critics(("80", "80", "80", "45"), ("61", "22", "48", "45")),
+                said=layers,
+            ),
+        ),
+        entry(
+            4,
+            summary(
+                tessaline,
+                unknown,
+                sentence="Tessaline 4 is mixed, 2–2; the page gives no panel verdict on Lychgate 2.1.",
+                rows=critics(("72", "38", "81", "55"), (None, None, None, None)),
+                said=grid,
+            ),
+            categories=(),
+        ),
+        introduction="Two of these tools say “open” and mean different things by it.\n\nThe price lines say which.",
+        also_compared=[
+            AlsoCompared(
+                title="Fetlock vs Umber Clip", url="https://compare.example.com/compare/fetlock-vs-umber-clip"
+            ),
+            AlsoCompared(title="Sedge 7B Coder vs Dunnock.js 0.9", url=None),
+        ],
+        corrections=["Week 46 said that Turnspit 5 costs $9 a month. It costs $9 a week."],
+    )
+
+
+def far_edition() -> EditionCopy:
+    """Names that read from right to left, wide ones, marks and joined emoji: all whole, none disturbing the others."""
+    arabic = side("مساعد البرمجة ٢", price="مجاني", best_for="فرق صغيرة")
+    hebrew = side("עוזר 3", short_name="עוזר", price="₪30 לחודש", best_for="צוותים קטנים")
+    wide = side("墨流し 2", price="¥1,800 per month", best_for="people who miss endpapers 📚")
+    marks = side("नमस्ते 👩\u200d💻 Größe", price="€5", best_for="e\u0301crire ❤\ufe0f")
+    said = quotation(arabic.name, "Skeptic", "45", "هذه أداة جيدة. لكنها بطيئة.")
+    return edition(
+        entry(1, summary(arabic, hebrew, sentence=f"{hebrew.name} takes it with a clean sweep, 4–0.", said=said)),
+        entry(
+            2, summary(wide, marks, sentence=f"{wide.name} sweeps; {marks.name} ships 3–1.", said=quotation(wide.name))
+        ),
+        breath=f"{arabic.name} and {hebrew.name} tie; {wide.name} leads, 4–0.",
+    )
+
+
 def rich_edition(entries: int = 8, *, panel: int = 5) -> EditionCopy:
     """As much as a week can bring: every entry with two new tools, a panel of `panel`, long slugs, long words."""
     names = (
