@@ -23,6 +23,7 @@ LONGEST_SLUG = 400
 LONGEST_ADDRESS = 2_000
 MOST_TAKES = 50
 MOST_LOOSE_REMARKS = 100
+FIRST_YEAR, LAST_YEAR = 1990, 2199
 
 SLUG = r"^[A-Za-z0-9][A-Za-z0-9._~-]*$"
 WEB_ADDRESS = r'^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#\\"<>][^\s\\"<>]*$'
@@ -54,10 +55,14 @@ def _web_address(value: str) -> str:
 
 
 def _within_reason(value: datetime) -> datetime:
-    """A time near the ends of the calendar cannot be turned into another zone."""
-    if not 1990 <= value.year < 2200:  # noqa: PLR2004 - two ordinary centuries
-        raise ValueError("must be a time between the years 1990 and 2199")
+    if not _is_within_reason(value):
+        raise ValueError(f"must be a time between the years {FIRST_YEAR} and {LAST_YEAR}")
     return value
+
+
+def _is_within_reason(value: datetime) -> bool:
+    """A time near the ends of the calendar cannot be turned into another zone."""
+    return FIRST_YEAR <= value.year <= LAST_YEAR
 
 
 Line = Annotated[str, AfterValidator(clean), Field(min_length=1, max_length=LONGEST_NAME)]
@@ -165,9 +170,9 @@ def exact(number: float) -> Fraction:
 
 
 def instant(text: str) -> datetime | None:
-    """An ISO 8601 or RFC 3339 time with an offset, else None."""
+    """An ISO 8601 or RFC 3339 time with an offset, in a year that makes sense, else None."""
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         return None
-    return moment if moment.tzinfo else None
+    return moment if moment.tzinfo and _is_within_reason(moment) else None
