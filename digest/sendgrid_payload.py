@@ -1,0 +1,209 @@
+"""What SendGrid is asked to send: one batch as the JSON of a Mail Send request. Pure.
+
+One bad value costs the whole request, so everything SendGrid would refuse is refused here, before the call, by the
+same exception. Plain dicts: the helpers of the official package reverse the recipients, and their data with them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from digest.transport import Outgoing, Paper, Recipient, Refused, Sender
+from subscribers import addresses
+
+MOST_RECIPIENTS = 1_000
+MOST_TAGS = 150
+LARGEST_SUBSTITUTIONS = 10_000
+"""Bytes as JSON, tags included. One document says 10,000, another 50,000."""
+LARGEST_BODY = 30_000_000
+LONGEST_CATEGORY = 255
+EDITIONS = "digest"
+"""The category of editions."""
+RESERVED_HEADERS = frozenset(
+    {"x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type", "content-transfer-encoding"}
+    | {"to", "from", "subject", "reply-to", "cc", "bcc"}
+)
+
+TAG = re.compile(r"-vd\d{4}w\d{2}[A-Za-z0-9]+-")
+"""A substitution tag of any edition, such as `-vd2026w47name-`."""
+
+_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
+_HEADER_NAME = re.compile(r"[!-9;-~]+")
+
+# Every setting is stated: what a request leaves out, the account decides.
+_TRACKING = {
+    "click_tracking": {"enable": False, "enable_text": False},
+    "open_tracking": {"enable": False},
+    "subscription_tracking": {"enable": False},
+    "ganalytics": {"enable": False},
+}
+
+
+def body_of(outgoing: Outgoing) -> bytes:
+    """The request's body, recipients in the order given. Raises Refused."""
+    payload = {"personalizations": _personalizations(outgoing), **_paper(outgoing.paper)}
+    payload["categories"] = [_category(outgoing.category)]
+    payload["tracking_settings"] = _TRACKING
+    if outgoing.sandbox:
+        payload["mail_settings"] = {"sandbox_mode": {"enable": True}}
+    try:
+        body = orjson.dumps(payload)
+    except TypeError:
+        raise Refused("The edition holds text that cannot be written as UTF-8.") from None
+    if len(body) >= LARGEST_BODY:
+        raise Refused(f"The request is {len(body):,} bytes; SendGrid takes less than 30 MB.", too_large=True)
+    return body
+
+
+def address(email: str) -> str | None:
+    """The address in the ASCII form mail servers speak, or None when it has none."""
+    if not email.isascii():
+        try:
+            email = addresses.parse(email).on_the_wire
+        except addresses.BadAddress:
+            return None
+    return email if _ADDRESS.fullmatch(email) else None
+
+
+def _paper(paper: Paper) -> dict[str, Any]:
+    if not paper.subject or "\r" in paper.subject or "\n" in paper.subject:
+        raise Refused("The subject must be one line with something on it.")
+    if not paper.text or paper.html == "":
+        raise Refused("Each part of the edition needs at least one character.")
+    content = [{"type": "text/plain", "value": paper.text}]
+    if paper.html is not None:
+        content.append({"type": "text/html", "value": paper.html})
+    return {**_sender(paper.sender), "subject": paper.subject, "content": content}
+
+
+def _sender(sender: Sender) -> dict[str, Any]:
+    email, reply_to = address(sender.email), address(sender.reply_to)
+    if email is None or reply_to is None:
+        raise Refused(f"The {'sender' if email is None else 'reply-to'} address is not one SendGrid takes.")
+    if "\r" in sender.name or "\n" in sender.name:
+        raise Refused("The sender's name must be one line.")
+    named = {"email": email, "name": sender.name} if sender.name else {"email": email}
+    return {"from": named, "reply_to": {"email": reply_to}}
+
+
+def _category(category: str) -> str:
+    if not 0 < len(category) <= LONGEST_CATEGORY or not category.isascii():
+        raise Refused("A category has 1 to 255 ASCII characters.")
+    return category
+
+
+def _personalizations(outgoing: Outgoing) -> list[dict[str, Any]]:
+    recipients = outgoing.recipients
+    if not recipients:
+        raise Refused("The batch has no recipients.")
+    if len(recipients) > MOST_RECIPIENTS:
+        raise Refused(
+            f"The batch has {len(recipients):,} recipients; SendGrid takes {MOST_RECIPIENTS:,} in one request."
+        )
+    emails = _addresses(recipients)
+    common = dict(outgoing.paper.headers)
+    _check_header_names(tuple(common), taken=(), recipient=None)
+    _check_header_values(common, recipient=None)
+    names_checked: set[tuple[str, ...]] = set()
+    tags = _tags_in_use(outgoing.paper, recipients)
+    mark, common_marks = _marks(outgoing)
+    written = []
+    for index, recipient in enumerate(recipients):
+        # The same few names a thousand times: each set of them is looked at once.
+        if (names := tuple(recipient.headers)) not in names_checked:
+            _check_header_names(names, taken=tuple(common), recipient=index)
+            names_checked.add(names)
+        _check_header_values(recipient.headers, recipient=index)
+        _check_substitutions(recipient.substitutions, tags, recipient=index)
+        personalization: dict[str, Any] = {
+            "to": [{"email": emails[index]}],
+            "custom_args": {mark: str(recipient.delivery)} | common_marks,
+        }
+        # All headers here, none at the top: whether the two levels merge or the nearer one replaces the other,
+        # the documents do not agree.
+        if headers := {**common, **recipient.headers}:
+            personalization["headers"] = headers
+        if recipient.substitutions:
+            personalization["substitutions"] = recipient.substitutions
+        written.append(personalization)
+    return written
+
+
+def _marks(outgoing: Outgoing) -> tuple[str, dict[str, str]]:
+    """The custom argument that tells recipients apart in events, and those that are the same for all of them.
+
+    Letters have numbers of their own: under the name of a delivery their events would be taken for an edition's.
+    """
+    attempt = {"vd_attempt": str(outgoing.attempt)}
+    if outgoing.category == EDITIONS:
+        return "vd_delivery", {"vd_batch": str(outgoing.batch), **attempt}
+    return f"vd_{outgoing.category}", attempt
+
+
+def _addresses(recipients: Sequence[Recipient]) -> list[str]:
+    """Each recipient's address as it goes out. Raises Refused for an impossible one and for one given twice."""
+    emails: list[str] = []
+    seen: set[str] = set()
+    for index, recipient in enumerate(recipients):
+        email = address(recipient.email)
+        if email is None:
+            raise Refused(f"The address of delivery {recipient.delivery} is not one SendGrid takes.", recipient=index)
+        if email.lower() in seen:
+            raise Refused(f"The address of delivery {recipient.delivery} is in this batch twice.", recipient=index)
+        seen.add(email.lower())
+        emails.append(email)
+    return emails
+
+
+def _check_header_names(names: Sequence[str], *, taken: Sequence[str], recipient: int | None) -> None:
+    """`taken` are the names every recipient has already."""
+    seen = {name.lower() for name in taken}
+    for name in names:
+        if not _HEADER_NAME.fullmatch(name):
+            raise Refused("A header's name must be printable ASCII without a colon.", recipient=recipient)
+        if name.lower() in RESERVED_HEADERS:
+            raise Refused(f"The header {name} belongs to SendGrid.", recipient=recipient)
+        if name.lower() in seen:
+            raise Refused(f"The header {name} is given twice.", recipient=recipient)
+        seen.add(name.lower())
+
+
+def _check_header_values(headers: Mapping[str, str], *, recipient: int | None) -> None:
+    for name, value in headers.items():
+        if not (isinstance(value, str) and value and value.isascii() and value.isprintable()):
+            raise Refused(f"The header {name} must be one line of printable ASCII.", recipient=recipient)
+
+
+def _tags_in_use(paper: Paper, recipients: Sequence[Recipient]) -> frozenset[str]:
+    """The tags that stand in the paper. Raises Refused for one that nobody has a value for."""
+    text = "\n".join((paper.subject, paper.text, paper.html or ""))
+    looks_like = frozenset(TAG.findall(text))
+    offered = frozenset[str]().union(*(recipient.substitutions for recipient in recipients))
+    if unknown := looks_like - offered:
+        raise Refused(f"The edition holds the tag {min(unknown)}, which nobody has a value for.")
+    return looks_like | {tag for tag in offered if tag in text}
+
+
+def _check_substitutions(values: Mapping[str, str], tags: frozenset[str], *, recipient: int) -> None:
+    if missing := tags - values.keys():
+        raise Refused(f"The tag {min(missing)} has no value for one recipient.", recipient=recipient)
+    if len(values) > MOST_TAGS:
+        raise Refused(f"A recipient has {len(values)} tags; SendGrid takes {MOST_TAGS}.", recipient=recipient)
+    for tag, value in values.items():
+        if not isinstance(value, str):
+            raise Refused(f"The value of {tag} is not text.", recipient=recipient)
+        if "\r" in value or "\n" in value:
+            raise Refused(f"The value of {tag} must be one line.", recipient=recipient)
+        # Replaced one after another: a tag inside a value might be filled in too, or be left over.
+        if "-vd" in value and TAG.search(value):
+            raise Refused(f"The value of {tag} holds a tag itself.", recipient=recipient)
+    try:
+        size = len(orjson.dumps(values))
+    except TypeError:
+        raise Refused("A value cannot be written as UTF-8.", recipient=recipient) from None
+    if size > LARGEST_SUBSTITUTIONS:
+        raise Refused(f"A recipient's values take {size:,} bytes; SendGrid takes 10,000.", recipient=recipient)
