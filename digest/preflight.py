@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,4 +63,31 @@ class Sheet:
 
 def check(sheet: Sheet) -> list[Problem]:
     """Every problem, the worst first, then in the order of the mail."""
-    raise NotImplementedError
+    found = [problem for look in CHECKS for problem in look(sheet)]
+    return sorted(found, key=lambda problem: _WORST_FIRST.index(problem.level))
+
+
+def no_entries(sheet: Sheet) -> Iterator[Problem]:
+    if not sheet.copy.entries:
+        yield Problem(
+            "block",
+            "no-entries",
+            "the edition",
+            "There is nothing in it.",
+            f"Skip the week: digest edition skip {sheet.copy.week} --why …",
+        )
+
+
+def withdrawn(sheet: Sheet) -> Iterator[Problem]:
+    for position, why in sorted(sheet.withdrawn.items()):
+        yield Problem(
+            "block",
+            "withdrawn",
+            f"entry {position}",
+            f"The comparison was withdrawn: {why or 'no reason given'}.",
+            f"Skip the week: digest edition skip {sheet.copy.week} --why …",
+        )
+
+
+_WORST_FIRST: tuple[Level, ...] = ("block", "warn", "info")
+CHECKS = (no_entries, withdrawn)
