@@ -48,7 +48,7 @@ class Account:
         return f"{self._random.getrandbits(128):032x}"[:22]
 
     def knows_batch(self, batch_id: object) -> bool:
-        return batch_id in self._batches
+        return isinstance(batch_id, str) and batch_id in self._batches
 
     def can(self, what: str, status: int, document: Any) -> None:
         """Answer `what` ("GET /v3/scopes") so from now on."""
@@ -94,7 +94,7 @@ class Account:
                 return NOT_FOUND
 
     def _new_schedule(self, batch_id: Any, status: Any) -> Reply:
-        if batch_id not in self._batches:
+        if not self.knows_batch(batch_id):
             return Reply(400, {"errors": [error("invalid batch id", "batch_id")]})
         if status not in ("cancel", "pause"):
             return Reply(400, {"errors": [error("status must be cancel or pause", "status")]})

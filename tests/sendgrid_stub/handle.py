@@ -69,7 +69,7 @@ class Stub:
 
     def mail(self, address: str) -> dict[str, Any] | None:
         """The newest mail to an address, as it would arrive; None when its request is no longer kept whole."""
-        mail: dict[str, Any] | None = self._call("GET", "mail?" + urlencode({"address": address}))
+        mail: dict[str, Any] | None = self._call("GET", "mail?" + urlencode({"address": address}))["mail"]
         return mail
 
     def requests(self) -> list[dict[str, Any]]:

@@ -143,7 +143,11 @@ def _judge_recipients(judged: Judged, one: dict[str, Any], where: str, seen: set
         return [error("The to array is required and needs one address.", where + ".to")]
     found = []
     for kind in ("to", "cc", "bcc") if "cc" in one or "bcc" in one else ("to",):
-        for position, person in enumerate(one.get(kind, ())):
+        people = one.get(kind, [])
+        if not isinstance(people, list):
+            found.append(error("Invalid type. Expected: array.", f"{where}.{kind}"))
+            continue
+        for position, person in enumerate(people):
             email = person.get("email") if isinstance(person, dict) else None
             if not isinstance(email, str) or not ADDRESS.fullmatch(email):
                 found.append(error("Does not contain a valid address.", f"{where}.{kind}.{position}.email"))
@@ -152,7 +156,8 @@ def _judge_recipients(judged: Judged, one: dict[str, Any], where: str, seen: set
                 found.append(error(text, f"{where}.{kind}"))
             else:
                 seen.add(normal)
-    judged.emails.append(str(people[0].get("email")) if isinstance(people[0], dict) else "")
+    first = one["to"][0]
+    judged.emails.append(str(first.get("email")) if isinstance(first, dict) else "")
     return found
 
 
@@ -257,6 +262,10 @@ def _judge_categories(values: Any) -> Iterator[Error]:
 
 def _judge_settings(message: dict[str, Any]) -> Iterator[Error]:
     for group in ("tracking_settings", "mail_settings"):
-        for name, setting in (message.get(group) or {}).items():
+        settings = message.get(group, {})
+        if not isinstance(settings, dict):
+            yield error("Invalid type. Expected: object.", group)
+            continue
+        for name, setting in settings.items():
             if not isinstance(setting, dict) or not isinstance(setting.get("enable"), bool):
                 yield error("Invalid type. Expected: boolean.", f"{group}.{name}.enable")

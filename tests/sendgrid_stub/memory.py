@@ -15,6 +15,9 @@ from tests.sendgrid_stub.judge import Judged
 STRANGER = -1
 """Stands for a recipient without a delivery id of ours."""
 
+LONGEST_ID = 19
+"""Digits that always fit eight bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -89,14 +92,14 @@ class Memory:
 def _deliveries(args: list[dict[str, str]]) -> array[int]:
     try:
         return array("q", [int(arg["vd_delivery"]) for arg in args])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return array("q", _one_by_one(args))
 
 
 def _one_by_one(args: list[dict[str, str]]) -> Iterator[int]:
     for arg in args:
         text = arg.get("vd_delivery", "")
-        yield int(text) if text.isdecimal() else STRANGER
+        yield int(text) if text.isdecimal() and len(text) < LONGEST_ID else STRANGER
 
 
 def _as_it_arrives(message: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:

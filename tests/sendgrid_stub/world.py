@@ -115,7 +115,7 @@ class World:
             case "twice":
                 return Reply(200, self._memory.twice())
             case "mail":
-                return Reply(200, self._memory.mail(query.get("address", "")))
+                return Reply(200, {"mail": self._memory.mail(query.get("address", ""))})
             case "requests":
                 return Reply(200, list(self._requests))
             case _:
