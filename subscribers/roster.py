@@ -36,7 +36,7 @@ class Dossier:
 def counts(session: Session) -> dict[State, int]:
     """How many people are in each state; all four are there."""
     found = session.execute(sa.select(Subscriber.state, sa.func.count()).group_by(Subscriber.state))
-    return dict.fromkeys(State, 0) | dict(found.tuples().all())
+    return dict.fromkeys(State, 0) | dict(found.all())
 
 
 def count_active(session: Session) -> int:
@@ -65,7 +65,7 @@ def events_since(session: Session, since: datetime) -> dict[str, int]:
         .group_by(ConsentEvent.kind)
         .order_by(ConsentEvent.kind)
     )
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def find(session: Session, email: str) -> Subscriber | None:

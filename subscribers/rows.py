@@ -61,7 +61,7 @@ def insert(session: Session, people: Sequence[Mapping[str, Any]], *, address_of:
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     statement = dialect.insert(_SUBSCRIBERS).on_conflict_do_nothing(index_elements=["email_key"])
     inserted = session.execute(statement.returning(_SUBSCRIBERS.c.email_key, _SUBSCRIBERS.c.id), rows)
-    return dict(inserted.tuples().all())
+    return dict(inserted.all())
 
 
 def give_basis(session: Session, ids: Sequence[int], *, basis: str, now: datetime) -> set[int]:
