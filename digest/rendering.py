@@ -246,7 +246,12 @@ def _marked() -> Environment:
     """For MJML: everything is escaped, and no control or bidi override gets through."""
     environment = _environment(autoescape=True)
     environment.finalize = _typeset_value
-    environment.filters |= {"isolated": isolated, "prose": prose, "bar": bar_width}
+    environment.filters |= {
+        "isolated": isolated,
+        "prose": prose,
+        "bar": bar_width,
+        "reads_right_to_left": text_layout.reads_right_to_left,
+    }
     return environment
 
 
