@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,7 +25,8 @@ LONGEST_LINK = 300
 GREETING_WITH_NAME = "Hello {name}, you"
 GREETING = "You"
 
-_LINK = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+/[A-Za-z0-9/._~=%-]*")
+_SCHEMES = ("https://", "http://")
+_LINK_CHARACTERS = string.ascii_letters + string.digits + ":/.[]_~=%-"
 _ANY_TAG = re.compile(r"-vd[0-9]{4}w[0-9]{2}[a-z]+-")
 
 
@@ -143,7 +145,8 @@ def _why(why: str) -> tuple[str, str]:
 
 
 def _link(url: str) -> str:
-    if len(url) > LONGEST_LINK or not _LINK.fullmatch(url):
+    # Stripping is several times faster than a pattern, and there are two links to a delivery.
+    if url.strip(_LINK_CHARACTERS) or not url.startswith(_SCHEMES) or len(url) > LONGEST_LINK:
         raise NotALink
     return url
 

@@ -153,4 +153,3 @@ def _critics(summary: Summary, left: Told, right: Told) -> tuple[CriticsRow, ...
 
 def _remark(quotation: Quotation) -> tuple[str, str]:
     return quotation.identity or quotation.tool, quotation.words
-
