@@ -26,7 +26,7 @@ GREETING_WITH_NAME = "Hello {name}, you"
 GREETING = "You"
 
 _SCHEMES = ("https://", "http://")
-_LINK_CHARACTERS = string.ascii_letters + string.digits + ":/.[]_~=%-"
+_LINK_CHARACTERS = (string.ascii_letters + string.digits + ":/.[]_~=%-").encode()
 _ANY_TAG = re.compile(r"-vd[0-9]{4}w[0-9]{2}[a-z]+-")
 
 
@@ -145,8 +145,8 @@ def _why(why: str) -> tuple[str, str]:
 
 
 def _link(url: str) -> str:
-    # Stripping is several times faster than a pattern, and there are two links to a delivery.
-    if url.strip(_LINK_CHARACTERS) or not url.startswith(_SCHEMES) or len(url) > LONGEST_LINK:
+    # Deleting bytes is several times faster than a pattern, and there are two links to a delivery.
+    if url.encode("utf-8", "replace").translate(None, _LINK_CHARACTERS) or not url.startswith(_SCHEMES) or len(url) > LONGEST_LINK:
         raise NotALink
     return url
 
