@@ -146,7 +146,11 @@ def _why(why: str) -> tuple[str, str]:
 
 def _link(url: str) -> str:
     # Deleting bytes is several times faster than a pattern, and there are two links to a delivery.
-    if url.encode("utf-8", "replace").translate(None, _LINK_CHARACTERS) or not url.startswith(_SCHEMES) or len(url) > LONGEST_LINK:
+    if (
+        url.encode("utf-8", "replace").translate(None, _LINK_CHARACTERS)
+        or not url.startswith(_SCHEMES)
+        or len(url) > LONGEST_LINK
+    ):
         raise NotALink
     return url
 
