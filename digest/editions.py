@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from database import claim
+from digest import batches
 from digest.errors import DigestError
 from digest.facts import ComparisonFacts
 from digest.models import Comparison, Considered, Edition, EditionLog, EditionState, Entry, RenderingRow
@@ -108,6 +109,12 @@ def resume(session: Session, edition: Edition, *, why: str, by: str, now: dateti
     advance(session, edition, edition.halted_from or SENDING, by=by, now=now, why=why)
 
 
+def stop(session: Session, edition: Edition, *, why: str, by: str, now: datetime) -> None:
+    """Nothing more of a halted edition goes out: whoever has not got it never will, with that reason."""
+    advance(session, edition, STOPPED, by=by, now=now, why=why, finished_at=now)
+    batches.withhold_rest(session, edition, why=f"stopped: {why}")
+
+
 def skip(session: Session, edition: Edition, *, why: str, by: str, now: datetime) -> None:
     """This week has no edition; its comparisons stand again next week. Draft or approved → skipped."""
     advance(session, edition, SKIPPED, by=by, now=now, why=why, **VOID)
@@ -145,7 +152,7 @@ def considered_by_name(session: Session, edition: Edition) -> Sequence[tuple[Con
         .where(Considered.edition_id == edition.id)
         .order_by(Considered.rank)
     )
-    return session.execute(found).tuples().all()
+    return [(row, name) for row, name in session.execute(found)]
 
 
 def log_of(session: Session, edition: Edition) -> Sequence[EditionLog]:

@@ -224,7 +224,8 @@ def _with_tool_slugs(session: Session, facts: ComparisonFacts) -> ComparisonFact
         return facts
     splits = pages.slug_splits(facts.slug)
     parts = {part for split in splits for part in split}
-    known = dict(session.execute(sa.select(Tool.slug, Tool.name).where(Tool.slug.in_(parts))).tuples().all())
+    rows = session.execute(sa.select(Tool.slug, Tool.name).where(Tool.slug.in_(parts)))
+    known = {slug: name for slug, name in rows}
     agreeing = [
         split
         for split in splits

@@ -63,7 +63,7 @@ def _tell(session: Session, edition: Edition, site_url: str, now: datetime) -> N
     kind = "drafted" if edition.state is EditionState.DRAFT else "skipped"
     context = {
         "week": edition.week,
-        "subject": edition.subject,
+        "subject_line": edition.subject,
         "why": edition.why or "",
         "send_at": f"{edition.send_at:%A %d %B %Y, %H:%M} UTC",
         "site_url": site_url,
@@ -91,7 +91,7 @@ def _remind(session: Session, edition: Edition, site_url: str, now: datetime) ->
     if ours:
         context = {
             "week": edition.week,
-            "subject": edition.subject,
+            "subject_line": edition.subject,
             "send_at": f"{edition.send_at:%A %d %B %Y, %H:%M} UTC",
             "passed": edition.send_at <= now,
             "site_url": site_url,

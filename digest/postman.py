@@ -23,6 +23,7 @@ from digest.models import Letter, LetterState, Staff
 from digest.rendering import Imprint, Mail, render_mail
 from digest.settings import Settings
 from digest.transport import Outgoing, Paper, Recipient, Refused, Sender, TransportError
+from digest.wording import day_in_words
 from subscribers.consent import LetterOwed
 from subscribers.models import State, Subscriber
 
@@ -148,8 +149,19 @@ def _note(services: Services, letter: Letter, state: LetterState, now: datetime,
 
 def _outgoing(services: Services, letter: Letter, now: datetime) -> Outgoing:
     settings = services.settings
-    mail = render_mail(letter.kind, imprint_of(settings), {**letter.context, **_links(services, letter, now)})
+    words = {**_in_words(letter.context, settings), **_links(services, letter, now)}
+    mail = render_mail(letter.kind, imprint_of(settings), words)
     return letter_to(letter.email, mail, settings, number=letter.id, attempt=letter.attempts, at=now)
+
+
+def _in_words(context: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """A letter's context as its template prints it: times as a person in the newsletter's zone says them."""
+    words = dict(context)
+    if "asked_at" in words:
+        asked = datetime.fromisoformat(words["asked_at"]).astimezone(settings.digest_timezone)
+        words["asked_at"] = f"{day_in_words(asked.date())} at {asked:%H:%M} ({settings.digest_timezone.key})"
+        words["asked_where"] = words.pop("asked_through", "")
+    return words
 
 
 def letter_to(email: str, mail: Mail, settings: Settings, *, number: int, attempt: int, at: datetime) -> Outgoing:

@@ -215,10 +215,8 @@ def _insert_deliveries(session: Session, edition: Edition, zone: ZoneInfo, now: 
         last = session.scalar(sa.select(sa.func.coalesce(sa.func.max(Delivery.id), 0))) or 0
         number = sa.func.row_number().over(order_by=(who.c.variant, who.c.id)) + last
         rows = sa.select(number, sa.literal(edition.id), who.c.id, who.c.variant)
-        inserted = session.execute(
-            sa.insert(Delivery).from_select(["id", "edition_id", "subscriber_id", "variant"], rows)
-        )
-        return int(getattr(inserted, "rowcount", 0))
+        session.execute(sa.insert(Delivery).from_select(["id", "edition_id", "subscriber_id", "variant"], rows))
+    return session.scalar(sa.select(sa.func.count()).where(Delivery.edition_id == edition.id)) or 0
 
 
 @contextmanager

@@ -75,11 +75,7 @@ def numbers(session: Session, edition: Edition) -> Numbers:
         week=edition.week,
         state=edition.state,
         candidates=(edition.candidates or 0) if prepared else 0,
-        left_out_by=dict(
-            session.execute(sa.select(LeftOut.reason, LeftOut.count).where(LeftOut.edition_id == edition.id))
-            .tuples()
-            .all()
-        ),
+        left_out_by=_left_out(session, edition),
         deliveries=session.scalar(sa.select(sa.func.count()).where(Delivery.edition_id == edition.id)) or 0,
         waiting=by_state[BatchState.PENDING],
         in_flight=by_state[BatchState.SUBMITTING],
@@ -90,6 +86,11 @@ def numbers(session: Session, edition: Edition) -> Numbers:
         **_outcomes(session, edition),
         batches=_batches(session, edition),
     )
+
+
+def _left_out(session: Session, edition: Edition) -> dict[str, int]:
+    rows = session.execute(sa.select(LeftOut.reason, LeftOut.count).where(LeftOut.edition_id == edition.id))
+    return {reason: count for reason, count in rows}
 
 
 def audience(session: Session) -> int:
@@ -108,7 +109,7 @@ def _deliveries_by_batch_state(session: Session, edition: Edition) -> dict[Batch
         .where(Batch.edition_id == edition.id, Delivery.withheld_because.is_(None), Delivery.refused_because.is_(None))
         .group_by(Batch.state)
     )
-    found = dict(session.execute(counted).tuples().all())
+    found = {state: count for state, count in session.execute(counted)}
     return {state: found.get(state, 0) for state in BatchState}
 
 

@@ -382,13 +382,8 @@ def finish(services: Services, *, now: datetime) -> None:
 
 
 def _finish(session: Session, edition: Edition, *, now: datetime) -> None:
-    counted = dict(
-        session.execute(
-            sa.select(Batch.state, sa.func.count()).where(Batch.edition_id == edition.id).group_by(Batch.state)
-        )
-        .tuples()
-        .all()
-    )
+    by_state = sa.select(Batch.state, sa.func.count()).where(Batch.edition_id == edition.id).group_by(Batch.state)
+    counted = {state: count for state, count in session.execute(by_state)}
     if counted.get(BatchState.PENDING) or counted.get(BatchState.SUBMITTING):
         return
     unknown = counted.get(BatchState.UNCERTAIN, 0)

@@ -20,6 +20,9 @@ from sqlalchemy.engine import make_url
 
 from database import Database
 from digest import migrations
+from digest.bootstrap import Services
+from tests import make
+from tests.fakes import ScriptedTransport
 
 hypothesis.settings.register_profile("digest", deadline=None, max_examples=60, print_blob=True)
 hypothesis.settings.load_profile("digest")
@@ -144,3 +147,15 @@ class Program:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+
+@pytest.fixture
+def services(database: Database, tmp_path: Path) -> Services:
+    """A wired program on an empty database, with an outbox in a folder of its own."""
+    return make.services(database, tmp_path)
+
+
+@pytest.fixture
+def scripted(database: Database, tmp_path: Path) -> Services:
+    """A wired program whose transport is a `ScriptedTransport`, batches of ten."""
+    return make.services(database, tmp_path, transport=ScriptedTransport(), DIGEST_BATCH_SIZE="10")

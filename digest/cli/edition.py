@@ -11,7 +11,6 @@ import typer
 
 from digest import (
     approving,
-    batches,
     checking,
     drafting,
     editions,
@@ -223,11 +222,7 @@ def resume(
 @app.command()
 def stop(week: WeekArgument, why: Why) -> None:
     """Halted → stopped: the rest is withheld for good."""
-    with opened() as services, services.database.writing() as session:
-        edition = editions.find(session, week)
-        editions.advance(session, edition, EditionState.STOPPED, by=SHELL, now=console.real_now(), why=why)
-        batches.withhold_rest(session, edition, why=f"stopped: {why}")
-        console.say(f"{edition.week} is {edition.state}")
+    _move(week, why, editions.stop)
 
 
 @app.command()
