@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import urldefrag, urljoin
 from xml.etree.ElementTree import Element, ParseError
 
 import orjson
@@ -42,6 +42,7 @@ _PROLOGUE = re.compile(
     r"(?:\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[[^\]]*\][^>]*)?>)*", re.DOTALL | re.IGNORECASE
 )
 _ROOT = re.compile(r"<(?:[\w.-]+:)?(?P<name>[\w.-]+)[\s/>]")
+_WEB = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 _COMPARISON = re.compile(r"https?://[^/?#]+(?:/[^?#]*)?/compare/[^/?#]", re.IGNORECASE)
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
 
@@ -260,7 +261,7 @@ def _listed(url: str, raw: _Raw) -> Listed:
         url=url,
         published_at=moment(raw.published),
         changed_at=moment(raw.changed),
-        title=clean(raw.title or "")[:_LONGEST_TITLE] or None,
+        title=clean(raw.title or "")[:_LONGEST_TITLE].rstrip() or None,
     )
 
 
@@ -269,11 +270,9 @@ def _absolute(raw: _Raw, base_url: str | None) -> str | None:
         return None
     try:
         url = urldefrag(urljoin(urljoin(base_url or "", raw.base), raw.href.strip())).url
-        parts = urlsplit(url)
     except ValueError:
         return None
-    fetchable = parts.scheme in ("http", "https") and parts.netloc and len(url) <= LONGEST_URL
-    return url if fetchable else None
+    return url if _WEB.match(url) and len(url) <= LONGEST_URL else None
 
 
 def moment(written: str | None) -> datetime | None:

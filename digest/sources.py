@@ -242,7 +242,7 @@ class _Walk:
     def _pages(self, name: str, listed: list[Listed]) -> Iterator[Page]:
         pages = {page.url: page for page in listed}
         seen = {url: self.known(url) for url in pages}
-        due = sorted(pages.values(), key=lambda page: (seen[page.url] is not None, *_newest_first(page)))
+        due = sorted(pages.values(), key=lambda page: (seen[page.url] is not None, _age(page)))
         failures = 0
         for number, page in enumerate(due[:MOST_PAGES], start=1):
             found, busy = self._fetch(page.url, seen[page.url], LARGEST_PAGE, published_at=page.published_at)
@@ -315,9 +315,9 @@ def _limit(body: bytes) -> int:
     return LARGEST_COLLECTION if opening in (b"{", b"[") else LARGEST_PAGE
 
 
-def _newest_first(page: Listed) -> tuple[bool, float]:
-    """Sorts dated pages by date, the others after them in the list's own order."""
-    return (page.newest_at is None, -page.newest_at.timestamp() if page.newest_at else 0)
+def _age(page: Listed) -> float:
+    """Grows with age; pages without a date come last, in the list's own order."""
+    return -page.newest_at.timestamp() if page.newest_at else 0
 
 
 def _worked_off(one: _List, had: set[str]) -> FeedRead:

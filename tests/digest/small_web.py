@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -120,6 +120,18 @@ class Web:
             handler.send_error(404)
         else:
             answer(handler)
+
+
+@dataclass
+class Names:
+    """A name server of our own; remembers what it was asked."""
+
+    answers: dict[str, Sequence[str]]
+    asked: list[str] = field(default_factory=list)
+
+    def __call__(self, host: str, _port: int) -> Sequence[str]:
+        self.asked.append(host)
+        return self.answers[host]
 
 
 @contextmanager

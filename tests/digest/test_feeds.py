@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 from xml.sax.saxutils import escape
@@ -277,6 +278,7 @@ def test_a_relative_address_needs_a_place_to_start_from() -> None:
     body = rss("<link>/compare/loom-vs-spindle</link>")
 
     assert feeds.read(body) == Feed(kind="RSS", ignored=1)
+    assert feeds.read(INDEX.replace(SITE, "").encode()) == Feed(kind="sitemap index", ignored=3)
     assert feeds.read(body, None, f"{SITE}/feed.xml") == Feed(
         kind="RSS", pages=(Listed(f"{SITE}/compare/loom-vs-spindle"),)
     )
@@ -330,6 +332,17 @@ def test_both_kinds_of_dates_are_read_with_their_zone(naive: datetime, minutes: 
 def test_dates_as_they_are_found(written: str | None, read: datetime | None) -> None:
     """Days alone, no zone, old zone names; what is no date is none."""
     assert feeds.moment(written) == read
+
+
+def test_a_date_without_a_zone_does_not_depend_on_where_this_machine_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """UTC is meant, in Tokyo too."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert feeds.moment("2026-11-18T09:00:00") == NINE
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @given(st.text(max_size=60))
@@ -397,7 +410,7 @@ def test_any_bytes_are_a_list_or_none_or_broken(body: bytes) -> None:
     assert feed is None or all(feeds.is_comparison(page.url) for page in feed.pages)
 
 
-@given(st.text(max_size=400))
+@given(st.text(max_size=60) | st.text("ab \n", min_size=300, max_size=900))
 def test_a_title_is_one_clean_line(title: str) -> None:
     """No controls, no line breaks, at most 300 characters, and none instead of nothing."""
     body = json_feed({"url": f"{SITE}/compare/a-vs-b", "title": title})
