@@ -23,7 +23,6 @@ from digest.models import Letter, LetterState, Staff
 from digest.rendering import Imprint, Mail, render_mail
 from digest.settings import Settings
 from digest.transport import Outgoing, Paper, Recipient, Refused, Sender, TransportError
-from digest.wording import day_in_words
 from subscribers.consent import LetterOwed
 from subscribers.models import State, Subscriber
 
@@ -155,13 +154,11 @@ def _outgoing(services: Services, letter: Letter, now: datetime) -> Outgoing:
 
 
 def _in_words(context: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """A letter's context as its template prints it: times as a person in the newsletter's zone says them."""
-    words = dict(context)
-    if "asked_at" in words:
-        asked = datetime.fromisoformat(words["asked_at"]).astimezone(settings.digest_timezone)
-        words["asked_at"] = f"{day_in_words(asked.date())} at {asked:%H:%M} ({settings.digest_timezone.key})"
-        words["asked_where"] = words.pop("asked_through", "")
-    return words
+    """A letter's context with its times in the newsletter's zone, as its readers know them."""
+    if "asked_at" not in context:
+        return dict(context)
+    asked = datetime.fromisoformat(context["asked_at"]).astimezone(settings.digest_timezone)
+    return {**context, "asked_at": asked}
 
 
 def letter_to(email: str, mail: Mail, settings: Settings, *, number: int, attempt: int, at: datetime) -> Outgoing:

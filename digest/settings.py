@@ -80,7 +80,7 @@ def _zone(value: Any) -> Any:
         return value
     try:
         return ZoneInfo(str(value))
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         raise ValueError(f'must be an IANA time zone such as Europe/Berlin, got "{value}"') from None
 
 

@@ -130,7 +130,7 @@ class Submitter:
         self._stop = stop or threading.Event()
         self._progress = progress
         self._owner = batches.owner_name(secrets.token_hex(4))
-        self._papers: dict[tuple[int, str], _Press] = {}
+        self._papers: dict[tuple[int, str], Press] = {}
 
     def run(self, week: str | None = None) -> None:
         """Hand over everything that is free now, of one edition or of all; then finish what is complete."""
@@ -223,14 +223,14 @@ class Submitter:
                 session, claimed, message_id=None, now=self._clock(), why="nobody in it was left to hand over to"
             )
 
-    def _press(self, claimed: Claimed) -> _Press:
+    def _press(self, claimed: Claimed) -> Press:
         """The frozen paper of a variant, read once: the latest few variants stay in memory."""
         key = (claimed.edition_id, claimed.variant)
         if key not in self._papers:
             if len(self._papers) >= KEPT_PAPERS:
                 self._papers.pop(next(iter(self._papers)))
             with self._database.reading() as session:
-                self._papers[key] = _load_press(session, claimed, self._services)
+                self._papers[key] = press_of(session, claimed, self._services)
         return self._papers[key]
 
 
@@ -238,7 +238,7 @@ KEPT_PAPERS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class _Press:
+class Press:
     """Prints one variant for any number of readers."""
 
     paper: Paper
@@ -276,11 +276,12 @@ def recipient_of(week: str, reader: Reader, services: Services) -> Recipient:
     )
 
 
-def _load_press(session: Session, claimed: Claimed, services: Services) -> _Press:
+def press_of(session: Session, claimed: Claimed, services: Services) -> Press:
+    """The frozen paper of a claimed batch, ready to be printed."""
     edition = session.get_one(Edition, claimed.edition_id)
     row = session.get_one(RenderingRow, (claimed.edition_id, claimed.variant))
     envelope = Envelope.model_validate(edition.envelope)
-    return _Press(paper_of(frozen_rendering(edition, row), edition.week, envelope), services)
+    return Press(paper_of(frozen_rendering(edition, row), edition.week, envelope), services)
 
 
 def paper_of(rendering: Rendering, week: str, envelope: Envelope) -> Paper:

@@ -17,6 +17,7 @@ from digest.bootstrap import Services, Timing
 from digest.facts import Community, ComparisonFacts, Split, TakeFacts, ToolFacts
 from digest.models import Edition, Role
 from digest.settings import Settings
+from digest.staff import add_staff
 from digest.transport import Outbox, Transport
 from digest.weeks import Week
 from subscribers import addresses, consent, policy
@@ -139,8 +140,6 @@ def audience(session: Session, count: int, **given: Any) -> None:
 
 
 def staff(session: Session, email: str = "edda@example.com", role: Role = Role.EDITOR) -> None:
-    from digest.staff import add_staff
-
     add_staff(session, email, role, now=SEEN)
 
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import digest
 from digest.bootstrap import Services
-from digest.wording import day_in_words
+from digest.typography import spoken_day
 
 # Not a package path: `python -m digest` in a folder with its own `templates/` must not pick that up.
 TEMPLATES = Path(digest.__file__).parent.parent / "templates" / "pages"
@@ -27,7 +27,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters["day"] = day_in_words
+    found.filters["day"] = spoken_day
     return found
 
 

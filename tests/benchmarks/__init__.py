@@ -1,0 +1,1 @@
+"""Measurements, each beside a baseline of the same run: these machines are noisy, so only ratios mean anything."""

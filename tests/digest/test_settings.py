@@ -1,0 +1,141 @@
+"""Settings: every mistake at once, by name, with the mend; and nothing undocumented."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from digest.settings import Settings, SettingsProblem
+
+ROOT = Path(__file__).parent.parent.parent
+SENDGRID = {
+    "SENDGRID_API_KEY": "SG.test",
+    "DIGEST_SITE_URL": "https://news.example.com",
+    "DIGEST_FROM_EMAIL": "verdicts@example.com",
+    "DIGEST_FROM_NAME": "Weekly AI Tool Verdicts",
+    "DIGEST_REPLY_TO": "editors@example.com",
+    "DIGEST_POSTAL_ADDRESS": "1 Test Street, 10115 Berlin",
+}
+
+
+def complaints(**environ: str) -> dict[str, str]:
+    with pytest.raises(SettingsProblem) as problem:
+        Settings.from_env(environ)
+    return {mistake.name: mistake.what for mistake in problem.value.mistakes}
+
+
+def test_nothing_need_be_set() -> None:
+    """An empty environment is a program that works on one machine."""
+    settings = Settings.from_env({})
+
+    assert "sqlite:///digest.db" == settings.database_url
+    assert not settings.through_sendgrid
+
+
+def test_every_mistake_is_said_at_once() -> None:
+    """Five wrong settings are five lines, each with its name."""
+    said = complaints(
+        DIGEST_BATCH_SIZE="5000",
+        DIGEST_CUTOFF="someday",
+        DIGEST_TIMEZONE="Mars/Olympus",
+        DIGEST_APPROVAL="maybe",
+        DIGEST_SITE_URL="example.org",
+    )
+
+    assert {"DIGEST_BATCH_SIZE", "DIGEST_CUTOFF", "DIGEST_TIMEZONE", "DIGEST_APPROVAL", "DIGEST_SITE_URL"} == set(said)
+    assert 'must be at most 1000, got "5000"' == said["DIGEST_BATCH_SIZE"]
+    assert 'must be an IANA time zone such as Europe/Berlin, got "Mars/Olympus"' == said["DIGEST_TIMEZONE"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "not a url"),
+        ("DATABASE_URL", "mysql://host/name"),
+        ("DATABASE_URL", "sqlite://"),
+        ("DIGEST_TIMEZONE", "../../etc/passwd"),
+        ("DIGEST_TIMEZONE", """ \x00"""),
+        ("DIGEST_SEND_AT", "fri 25:00"),
+        ("DIGEST_LATE_HOURS", "soon"),
+        ("DIGEST_LATE_HOURS", "nan"),
+        ("DIGEST_UNDO_MINUTES", "-1"),
+        ("DIGEST_MIN_ENTRIES", "0"),
+        ("DIGEST_MIN_ENTRIES", "9"),
+        ("DIGEST_BATCH_SIZE", "1.5"),
+        ("DIGEST_FROM_EMAIL", "nobody"),
+        ("DIGEST_FROM_NAME", "two\nlines"),
+        ("DIGEST_LIST_ID", "no dots"),
+        ("DIGEST_SECRET_KEY", "short"),
+        ("DIGEST_SECRET_KEY_FILE", "/nowhere/at/all"),
+        ("DIGEST_LOG", "xml"),
+        ("SENDGRID_HOST", "http://127.0.0.1:4010"),
+    ],
+)
+def test_a_wrong_value_is_one_sentence_that_names_it(name: str, value: str) -> None:
+    """Whatever is wrong, the line names the setting, holds no traceback and no class name."""
+    said = complaints(**{name: value})
+
+    [(complained, words)] = said.items()
+    assert complained in (name, "SENDGRID_API_KEY")
+    assert "\n" not in words
+    assert "pydantic" not in words
+    assert "Error" not in words
+
+
+def test_sendgrid_needs_a_sender_and_an_address_people_can_reach() -> None:
+    """With a key, what only a real mail needs is asked for, all at once."""
+    assert {
+        "DIGEST_FROM_EMAIL",
+        "DIGEST_FROM_NAME",
+        "DIGEST_REPLY_TO",
+        "DIGEST_POSTAL_ADDRESS",
+        "DIGEST_SITE_URL",
+    } == set(complaints(SENDGRID_API_KEY="SG.test"))
+    assert Settings.from_env(SENDGRID).through_sendgrid
+
+
+@pytest.mark.parametrize("site", ["http://news.example.com", "https://127.0.0.1", "https://localhost"])
+def test_real_mail_never_links_to_a_place_nobody_can_reach(site: str) -> None:
+    """https and not loopback, unless the provider is a stand-in on loopback."""
+    assert ["DIGEST_SITE_URL"] == list(complaints(**{**SENDGRID, "DIGEST_SITE_URL": site}))
+    assert Settings.from_env({**SENDGRID, "DIGEST_SITE_URL": site, "SENDGRID_HOST": "http://127.0.0.1:4010"})
+
+
+def test_the_key_never_travels_in_the_open() -> None:
+    """A host off loopback must be https."""
+    assert ["SENDGRID_HOST"] == list(complaints(**{**SENDGRID, "SENDGRID_HOST": "http://api.example.com"}))
+
+
+def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+    """X_FILE names the file that holds X; its line end does not count."""
+    (tmp_path / "key").write_text("SG.from-a-file\n")
+    settings = Settings.from_env({**SENDGRID, "SENDGRID_API_KEY": "", "SENDGRID_API_KEY_FILE": str(tmp_path / "key")})
+
+    assert settings.sendgrid_api_key is not None
+    assert "SG.from-a-file" == settings.sendgrid_api_key.get_secret_value()
+
+
+def test_secrets_do_not_show() -> None:
+    """Printing the settings prints no key."""
+    settings = Settings.from_env({**SENDGRID, "DIGEST_SECRET_KEY": "0123456789abcdef,fedcba9876543210"})
+
+    assert "SG.test" not in repr(settings)
+    assert "0123456789abcdef" not in repr(settings)
+
+
+def test_postgresql_needs_a_secret_of_its_own() -> None:
+    """There is no folder beside it in which one could be made."""
+    assert ["DIGEST_SECRET_KEY"] == list(complaints(DATABASE_URL="postgresql://host/name"))
+
+
+@pytest.mark.parametrize("field", sorted(Settings.model_fields))
+def test_every_setting_is_explained(field: str) -> None:
+    """.env.example lists it, and so it is copied by whoever starts."""
+    assert f"\n{field.upper()}=" in (ROOT / ".env.example").read_text()
+
+
+def test_the_example_is_a_working_file() -> None:
+    """Read as it stands, it makes a program that works."""
+    lines = [line for line in (ROOT / ".env.example").read_text().splitlines() if "=" in line and line[0] != "#"]
+    Settings.from_env(dict(line.split("=", 1) for line in lines))
