@@ -1,0 +1,99 @@
+"""What would embarrass us, found before anybody approves. Pure: looks at a sheet, returns problems.
+
+A problem says what, where and how to mend it. The same problem in several variants is said once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from digest.preflight import entries, markup, openings, parts, quoted, sender
+from digest.preflight.sheet import Earlier, Level, Problem, Sheet, listed
+from digest.preflight.view import View, views
+
+__all__ = ["Earlier", "Level", "Problem", "Sheet", "check"]
+
+OF_THE_EDITION: tuple[Callable[[Sheet], Iterator[Problem]], ...] = (
+    entries.nothing_in_it,
+    openings.subject_length,
+    openings.subject_tone,
+    openings.breath_length,
+    entries.withdrawn,
+    entries.page_changed,
+    entries.printed_twice,
+    entries.links,
+    entries.open_questions,
+    entries.namesakes,
+    entries.known_tools,
+    entries.without_panel,
+    quoted.quotations,
+    markup.html_size,
+    sender.postal_address,
+    sender.from_address,
+    sender.audience,
+)
+OF_EACH_VARIANT: tuple[Callable[[View], Iterator[Problem]], ...] = (
+    openings.subject_figures,
+    parts.text_part,
+    parts.contents,
+    parts.entry_links,
+    parts.entry_order,
+    parts.personal_fields,
+    parts.leftovers,
+    parts.postal_address,
+    markup.style_size,
+    markup.wire_format,
+    markup.requests,
+    markup.unsafe_links,
+    markup.document,
+    markup.headings,
+    markup.link_words,
+)
+
+_WORST_FIRST: tuple[Level, ...] = ("block", "warn", "info")
+_ENTRY = re.compile(r"\bentr(?:y|ies) (\d+)")
+_BEFORE_ENTRIES = ("edition", "subject", "opening", "introduction")
+_AFTER_ENTRIES = 1 << 30
+_MOST_NAMED = 3
+
+
+def check(sheet: Sheet) -> list[Problem]:
+    """Every problem, the worst first, then in the order of the mail."""
+    found = [problem for look in OF_THE_EDITION for problem in look(sheet)]
+    found += _once(
+        sheet, ((view, problem) for view in views(sheet) for look in OF_EACH_VARIANT for problem in look(view))
+    )
+    return sorted(found, key=_order)
+
+
+def _once(sheet: Sheet, found: Iterable[tuple[View, Problem]]) -> Iterator[Problem]:
+    """Each problem once, with the variants it was found in unless it is in every one that could have it."""
+    variants: dict[Problem, list[str]] = {}
+    for view, problem in found:
+        variants.setdefault(problem, []).append(view.rendering.variant)
+    for problem, keys in variants.items():
+        could = [each for each in sheet.renderings if each.html or not problem.where.startswith("HTML")]
+        if len(set(keys)) == len(could):
+            yield problem
+        else:
+            yield replace(problem, where=f"{_named(list(dict.fromkeys(keys)))}: {problem.where}")
+
+
+def _named(keys: list[str]) -> str:
+    if len(keys) > _MOST_NAMED:
+        return f"variants {', '.join(keys[:_MOST_NAMED])} and {len(keys) - _MOST_NAMED} more"
+    return f"{'variant' if len(keys) == 1 else 'variants'} {listed(keys)}"
+
+
+def _order(problem: Problem) -> tuple[int, int]:
+    return _WORST_FIRST.index(problem.level), _at(problem.where)
+
+
+def _at(where: str) -> int:
+    """The number of the entry; what comes before them all, or after."""
+    entry = _ENTRY.search(where)
+    if entry:
+        return int(entry[1])
+    return 0 if where.endswith(_BEFORE_ENTRIES) else _AFTER_ENTRIES
