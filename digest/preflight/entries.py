@@ -1,0 +1,176 @@
+"""Checks of what was chosen: the entries, their pages as they are now, and the tools readers know already."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from digest.facts import Verdict, verdict_of
+from digest.preflight.sheet import Problem, Sheet, listed, place, together
+from digest.rendering import safe_link
+from digest.text_layout import shorten
+from digest.variants import EntryCopy
+from digest.verdicts import Side
+
+_LONGEST_ADDRESS_SHOWN = 60
+_SAID: dict[Verdict | None, str] = {"ship": "ship", "mixed": "mixed", "skip": "skip", None: "no verdict"}
+
+
+def nothing_in_it(sheet: Sheet) -> Iterator[Problem]:
+    if not sheet.copy.entries:
+        yield Problem("block", "no-entries", "edition", "There is no entry in it.", _skip(sheet))
+
+
+def withdrawn(sheet: Sheet) -> Iterator[Problem]:
+    for entry in sheet.copy.entries:
+        if entry.position in sheet.withdrawn:
+            because = sheet.withdrawn[entry.position].rstrip(".") or "no reason was given"
+            yield Problem("block", "withdrawn", place(entry), f"The comparison was withdrawn: {because}.", _skip(sheet))
+
+
+def page_changed(sheet: Sheet) -> Iterator[Problem]:
+    for entry in sheet.copy.entries:
+        if entry.position in sheet.changed and entry.position not in sheet.withdrawn:
+            yield Problem(
+                "warn",
+                "page-changed",
+                place(entry),
+                "Its page says something else now than when this was drafted.",
+                "Compare the entry with the page before you approve.",
+            )
+
+
+def printed_twice(sheet: Sheet) -> Iterator[Problem]:
+    pairs: defaultdict[frozenset[str], list[EntryCopy]] = defaultdict(list)
+    for entry in sheet.copy.entries:
+        pairs[frozenset(side.identity for side in _sides(entry))].append(entry)
+    for entries in pairs.values():
+        if len(entries) > 1:
+            yield Problem(
+                "block",
+                "printed-twice",
+                together([entry.position for entry in entries], entries[0].summary.headline),
+                "The same two tools are compared more than once.",
+                _skip(sheet),
+            )
+
+
+def links(sheet: Sheet) -> Iterator[Problem]:
+    """A comparison needs an address that a mail may link to."""
+    for entry in sheet.copy.entries:
+        yield from _link(place(entry), entry.url)
+    for other in sheet.copy.also_compared:
+        yield from _link(f"also compared, {shorten(other.title, _LONGEST_ADDRESS_SHOWN)}", other.url)
+
+
+def _link(where: str, url: str | None) -> Iterator[Problem]:
+    if url is None:
+        yield Problem(
+            "warn",
+            "no-link",
+            where,
+            "It has no link, for its page has no address.",
+            "Take the page in with its address: digest ingest PAGE --url ADDRESS.",
+        )
+    elif safe_link(url) is None:
+        shown = shorten(url, _LONGEST_ADDRESS_SHOWN)
+        if _scheme(url) in {"http", "https"}:
+            what = f"Its address cannot stand in a mail, so it has no link: {shown}"
+            yield Problem("warn", "no-link", where, what, "Give the page a plain web address of at most 900 octets.")
+        else:
+            what = f"Its address is not a web address: {shown}"
+            yield Problem("block", "unsafe-link", where, what, "It must begin with https://.")
+
+
+def _scheme(url: str) -> str:
+    try:
+        return urlsplit(url).scheme.lower()
+    except ValueError:
+        return ""
+
+
+def open_questions(sheet: Sheet) -> Iterator[Problem]:
+    """Where a page contradicts itself. A tool brings its question into each of its entries; it is put once."""
+    asked: defaultdict[str, list[EntryCopy]] = defaultdict(list)
+    for entry in sheet.copy.entries:
+        for question in entry.summary.questions:
+            asked[question].append(entry)
+    for question, entries in asked.items():
+        positions = [entry.position for entry in entries]
+        where = (
+            together(positions, entries[0].summary.headline) if len(entries) == 1 else f"entries {listed(positions)}"
+        )
+        yield Problem("warn", "question", where, question, "Look at the page; if it is wrong, have it corrected there.")
+
+
+def namesakes(sheet: Sheet) -> Iterator[Problem]:
+    """Two tools of one name in different entries; within one entry it is a question of its own."""
+    bearers: defaultdict[str, dict[str, Side]] = defaultdict(dict)
+    positions: defaultdict[str, dict[int, None]] = defaultdict(dict)
+    for entry in sheet.copy.entries:
+        for side in _sides(entry):
+            bearers[side.name.casefold()].setdefault(side.identity, side)
+            positions[side.name.casefold()][entry.position] = None
+    for name, sides in bearers.items():
+        if len(sides) > 1 and len(positions[name]) > 1:
+            kinds = [side.category or "category unknown" for side in sides.values()]
+            yield Problem(
+                "warn",
+                "namesakes",
+                together(list(positions[name]), next(iter(sides.values())).name),
+                f"Different tools have this name ({listed(kinds)}).",
+                "See that each sentence makes clear which is meant.",
+            )
+
+
+def known_tools(sheet: Sheet) -> Iterator[Problem]:
+    """What readers were told of a tool when it was last in an edition."""
+    for identity, (entry, side) in _first_entries(sheet).items():
+        earlier = sheet.earlier.get(identity)
+        if earlier is None:
+            continue
+        before, now = earlier.verdict, _verdict(sheet, entry, side)
+        if None not in (before, now) and before != now:
+            yield Problem(
+                "warn",
+                "verdict-changed",
+                place(entry, side.name),
+                f"Readers were told {_SAID[before]} in {earlier.week}; the page now says {_SAID[now]}.",
+                "Tell them in the introduction that it changed.",
+            )
+        else:
+            what = f"Last shown in {earlier.week}: {_SAID[before]} then, {_SAID[now]} now."
+            yield Problem("info", "shown-before", place(entry, side.name), what, "")
+
+
+def without_panel(sheet: Sheet) -> Iterator[Problem]:
+    for entry, side in _first_entries(sheet).values():
+        if (side.verdict, side.percent, side.split) == (None, None, None):
+            what = "The page gives no panel verdict; the mail says so."
+            yield Problem("info", "no-panel", place(entry, side.name), what, "")
+
+
+def _verdict(sheet: Sheet, entry: EntryCopy, side: Side) -> Verdict | None:
+    """As it was read for the earlier edition: from the frozen page, by badge or percentage."""
+    facts = sheet.facts.get(entry.position)
+    tool = next((tool for tool in facts.tools if tool.identity == side.identity), None) if facts else None
+    return verdict_of(tool) if tool else side.verdict
+
+
+def _first_entries(sheet: Sheet) -> dict[str, tuple[EntryCopy, Side]]:
+    """Each tool of the edition, by identity, at its first entry."""
+    first: dict[str, tuple[EntryCopy, Side]] = {}
+    for entry in sheet.copy.entries:
+        for side in _sides(entry):
+            first.setdefault(side.identity, (entry, side))
+    return first
+
+
+def _sides(entry: EntryCopy) -> tuple[Side, Side]:
+    return entry.summary.left, entry.summary.right
+
+
+def _skip(sheet: Sheet) -> str:
+    """The one way out as long as entries cannot be dropped one by one."""
+    return f"Skip the week: digest edition skip {sheet.copy.week} --why …; its comparisons stand again next week."

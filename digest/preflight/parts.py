@@ -1,0 +1,158 @@
+"""Checks of each variant's words: all that was approved is there, in order, and nothing that was not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from digest import personal
+from digest.facts import clean
+from digest.preflight.sheet import Problem, listed, place
+from digest.preflight.view import View, squeezed
+from digest.rendering import safe_link
+from digest.typography import paragraphs
+from digest.variants import EntryCopy
+
+_TEMPLATE = "The template lost it: mend templates/email/edition, then look again."
+# What a template leaves when it was not filled in. Each with the sign by which a page's own words are told from it.
+_UNFILLED = (
+    ("{{", re.compile(r"\{\{[^{}]{0,200}\}\}")),
+    ("{%", re.compile(r"\{%[^{}]{0,200}%\}")),
+    ("{#", re.compile(r"\{#[^{}]{0,200}#\}")),
+    ("*|", re.compile(r"\*\|[A-Z_:]{2,40}\|\*")),
+    ("%recipient", re.compile(r"%recipient[\w.]{0,40}%")),
+    ("<%", re.compile(r"<%[^<>%]{1,60}%>")),
+)
+_MJML_ELEMENT = re.compile(r"</?mj(?:ml\b|-[\w-]{1,40})", re.IGNORECASE)
+# Not "None of this week’s comparisons …", which is a sentence.
+_NO_VALUE = re.compile(r"\b(?:None|undefined|null|NaN)\b(?!\s[a-z])|<[\w. ]+ object at 0x")
+_ESCAPED_TWICE = re.compile(r"&(?:amp|lt|gt|quot|nbsp|#\d{2,7}|#x[0-9a-f]{2,6});")
+
+
+def text_part(view: View) -> Iterator[Problem]:
+    if not view.rendering.text.strip():
+        yield Problem("block", "text-missing", "text", "There is no text part.", _TEMPLATE)
+
+
+def contents(view: View) -> Iterator[Problem]:
+    """What the copy says is there: an unknown MJML element lets what it holds vanish without a word."""
+    for part in view.parts:
+        for where, things in _promised(view):
+            lost = [name for name, words in things if not part.has(words)]
+            if lost:
+                verb = "is" if len(lost) == 1 else "are"
+                what = f"{_capitalised(listed(lost))} {verb} not there."
+                yield Problem("block", "words-missing", f"{part.name}, {where}", what, _TEMPLATE)
+
+
+def entry_links(view: View) -> Iterator[Problem]:
+    """Every page is linked, also from the entries that are only a line."""
+    promised = [(place(entry), entry.url) for entry in view.sheet.copy.entries]
+    promised += [(f"also compared, {other.title}", other.url) for other in view.sheet.copy.also_compared]
+    for part in view.parts:
+        for where, url in promised:
+            link = safe_link(url)
+            if link and link not in part.links:
+                yield Problem("block", "link-missing", f"{part.name}, {where}", "Its link is not there.", _TEMPLATE)
+
+
+def entry_order(view: View) -> Iterator[Problem]:
+    """Entries in full in their order, then those in a line in theirs: the same in HTML and text."""
+    in_order = _in_order(view)
+    for part in view.parts:
+        at = 0
+        for entry in in_order:
+            headline = squeezed(entry.summary.headline)
+            at = part.words.find(headline, at)
+            if at < 0:
+                if headline in part.words:
+                    what = "It does not stand where its number says."
+                    where = f"{part.name}, {place(entry)}"
+                    yield Problem("block", "entry-order", where, what, "Mend the order in templates/email/edition.")
+                break
+            at += len(headline)
+
+
+def personal_fields(view: View) -> Iterator[Problem]:
+    """Each part has the fields it needs, and no tag that would reach readers as it stands."""
+    tag = personal.tags(view.sheet.copy.week)
+    needed = {
+        "HTML": {tag.why_html: "the reason why the reader gets this"},
+        "text": {tag.why_text: "the reason why the reader gets this"},
+    }
+    greetings = {"HTML": tag.greeting_html, "text": tag.greeting_text}
+    links = {tag.unsubscribe_url: "the unsubscribe link", tag.preferences_url: "the link to the preferences"}
+    for part in view.parts:
+        fields = needed[part.name] | links
+        written = view.rendering.html or "" if part.name == "HTML" else view.rendering.text
+        lost = [words for field, words in links.items() if field not in part.links]
+        lost += [words for field, words in needed[part.name].items() if field not in written]
+        if lost:
+            what = f"{_capitalised(listed(lost))} {'is' if len(lost) == 1 else 'are'} not there."
+            yield Problem("block", "personal-field-missing", part.name, what, _TEMPLATE)
+        yield from _left_over(part.name, written, [*fields, greetings[part.name]])
+    yield from _left_over("subject", view.rendering.subject, [])
+
+
+def _left_over(where: str, written: str, fields: list[str]) -> Iterator[Problem]:
+    try:
+        personal.fill(written, dict.fromkeys(fields, ""))
+    except personal.LeftOverTag as left_over:
+        mend = "Take it out, or use the field that belongs here."
+        yield Problem("block", "foreign-tag", where, f"{left_over} Readers would see it.", mend)
+
+
+def leftovers(view: View) -> Iterator[Problem]:
+    """Template syntax and empty values. A page may speak of such things; then they are in the copy too."""
+    for part in view.parts:
+        for sign, syntax in _UNFILLED:
+            found = syntax.search(part.visible)
+            if found and sign not in view.copy_words:
+                what = f"Template syntax was left: “{found[0]}”"
+                yield Problem("block", "template-syntax", part.name, what, "Mend templates/email/edition.")
+        for code, pattern, what in (
+            ("no-value", _NO_VALUE, "This looks like a value that is not there"),
+            ("escaped-twice", _ESCAPED_TWICE, "This looks escaped twice"),
+        ):
+            suspicious = (
+                found for found in pattern.finditer(part.visible) if squeezed(found[0]) not in view.copy_words
+            )
+            if found := next(suspicious, None):
+                around = clean(part.visible[max(0, found.start() - 30) : found.end() + 20])
+                yield Problem("warn", code, part.name, f"{what}: “{around}”", "Look whether it should be there.")
+    element = _MJML_ELEMENT.search(view.rendering.html or "")
+    if element:
+        what = f"The MJML element {element[0]}> was not understood, and what it holds may be lost."
+        yield Problem("block", "mjml-left", "HTML", what, "Mend templates/email/edition.")
+
+
+def postal_address(view: View) -> Iterator[Problem]:
+    """Where an address is set, it stands in every part."""
+    for part in view.parts:
+        if view.sheet.postal_address and not part.has(view.sheet.postal_address):
+            yield Problem("block", "address-not-shown", part.name, "The postal address is not there.", _TEMPLATE)
+
+
+def _promised(view: View) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Where, and the pieces of copy that must stand there, each with its name."""
+    copy = view.sheet.copy
+    yield "opening", [("the edition in one breath", copy.breath)]
+    introduction = paragraphs(copy.introduction)
+    yield "introduction", [(f"paragraph {number}", words) for number, words in enumerate(introduction, start=1)]
+    in_full = {item.entry.position: item for item in view.shown.in_full} if view.shown else {}
+    for entry in copy.entries:
+        pieces = [("the headline", entry.summary.headline)]
+        if item := in_full.get(entry.position):
+            pieces.append(("the verdict sentence", entry.summary.sentence))
+            pieces += [("the quotation", item.quotation.words)] if item.quotation else []
+        yield place(entry), pieces
+    yield "also compared", [(f"“{other.title}”", other.title) for other in copy.also_compared]
+    yield "corrections", [(f"correction {number}", words) for number, words in enumerate(copy.corrections, start=1)]
+
+
+def _in_order(view: View) -> list[EntryCopy]:
+    return [*(item.entry for item in view.shown.in_full), *view.shown.in_a_line] if view.shown else []
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]

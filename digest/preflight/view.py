@@ -1,0 +1,131 @@
+"""One variant as a reader meets it: its visible words, its links, and which entries it ought to show. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from selectolax.lexbor import LexborHTMLParser
+
+from digest.facts import clean
+from digest.preflight.sheet import Sheet
+from digest.rendering import Rendering
+from digest.variants import Arrangement, EntryCopy, arrange, in_topics, variant_key
+
+# Blanks, and the marks that fence off text which reads from right to left: where they stand is a matter of layout.
+_LAYOUT = re.compile(r"[\s\u061c\u200e\u200f\u2066-\u2069]+")
+# 2,048 selections of entries take about 30 ms to try; eight entries have at most 256.
+_MOST_SELECTIONS = 2048
+
+
+def squeezed(text: str) -> str:
+    """Words without blanks, so that neither markup nor the end of a line comes between them."""
+    return _LAYOUT.sub("", clean(text))
+
+
+@dataclass(frozen=True)
+class Part:
+    """HTML or plain text of one variant, as words (blanks between them as they come) and the addresses it links to."""
+
+    name: Literal["HTML", "text"]
+    visible: str
+    links: frozenset[str]
+
+    @cached_property
+    def words(self) -> str:
+        return squeezed(self.visible)
+
+    def has(self, words: str) -> bool:
+        return squeezed(words) in self.words
+
+
+@dataclass(frozen=True)
+class View:
+    """One variant. `shown` None: its key stands for no selection of entries that could be found out.
+
+    `copy_words` is everything the copy says, squeezed: what is in there may be in the mail.
+    """
+
+    sheet: Sheet
+    rendering: Rendering
+    shown: Arrangement | None
+    copy_words: str
+
+    @cached_property
+    def tree(self) -> LexborHTMLParser | None:
+        return LexborHTMLParser(self.rendering.html) if self.rendering.html else None
+
+    @cached_property
+    def hrefs(self) -> tuple[str, ...]:
+        links = self.tree.css("a[href]") if self.tree else []
+        return tuple(link.attributes.get("href") or "" for link in links)
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """HTML first; a part that is missing altogether is left out."""
+        parts: list[Part] = []
+        if self.tree is not None:
+            body = self.tree.body.text(separator=" ") if self.tree.body else ""
+            parts.append(Part("HTML", body, frozenset(self.hrefs)))
+        if self.rendering.text.strip():
+            parts.append(Part("text", self.rendering.text, frozenset(self.rendering.text.split())))
+        return tuple(parts)
+
+
+def views(sheet: Sheet) -> list[View]:
+    """Every variant with the arrangement that its key stands for."""
+    keys = {_selection(rendering) for rendering in sheet.renderings}
+    arranged = _arrangements(sheet.copy.entries, keys)
+    copy_words = squeezed("\n".join(_strings(sheet.copy.model_dump())))
+    return [View(sheet, each, arranged.get(_selection(each)), copy_words) for each in sheet.renderings]
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _strings(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _strings(inner)
+
+
+def _selection(rendering: Rendering) -> str:
+    return rendering.variant.removesuffix("-text")
+
+
+def _arrangements(entries: Sequence[EntryCopy], keys: Collection[str]) -> dict[str, Arrangement]:
+    """By key. A rendering knows its key but not its topics, so the wishes that differ are tried until all are found."""
+    found: dict[str, Arrangement] = {}
+    for topics in _wishes(entries):
+        key = variant_key(entries, topics, text_only=False)
+        if key in keys and key not in found:
+            found[key] = arrange(entries, topics)
+        if len(found) == len(keys):
+            break
+    return found
+
+
+def _wishes(entries: Sequence[EntryCopy]) -> Iterator[frozenset[str] | None]:
+    """One wish for each selection of entries that topics can make."""
+    yield None
+    selections: dict[frozenset[int], frozenset[str]] = {_shown(entries, frozenset()): frozenset()}
+    yield frozenset()
+    for category in sorted({category for entry in entries for category in entry.categories}):
+        for narrower in list(selections.values()):
+            wish = narrower | {category}
+            shown = _shown(entries, wish)
+            if shown in selections:
+                continue
+            if len(selections) >= _MOST_SELECTIONS:
+                return
+            selections[shown] = wish
+            yield wish
+
+
+def _shown(entries: Sequence[EntryCopy], topics: frozenset[str]) -> frozenset[int]:
+    return frozenset(entry.position for entry in entries if in_topics(entry, topics))
