@@ -93,15 +93,15 @@ BY_COUNT: dict[str, Phrases] = {
     ),
     "votes against scores": (
         "More of the panel would ship {lead}, {L} against {T}, but {trail} scores higher on average, {high} to {low}.",
-        "Votes and scores disagree: {lead} is ahead on votes, {L} against {T}, {trail} on average score, {high} to {low}.",
+        "Votes and scores disagree: {lead} leads the first, {L} against {T}, {trail} the second, {high} to {low}.",
         "{trail} averages more, {high} to {low}, yet {lead} has more of the panel behind it, {L} against {T}.",
     ),
     "votes against scores, a ship": (
         "{lead} wins the panel vote, {L} against {T}; {trail} wins on points, {high} to {low}.",
     ),
     "votes against scores, both skips": (
-        "The panel would ship neither: {lead} is ahead on votes, {L} against {T}, {trail} on average score, {high} to {low}.",
-        "Two skips, and no agreed order: {lead} leads on votes, {L} against {T}, {trail} on points, {high} to {low}.",
+        "The panel would ship neither: {lead} leads on votes, {L} against {T}, {trail} on points, {high} to {low}.",
+        "Two skips: on votes {lead} is ahead, {L} against {T}; on points {trail}, {high} to {low}.",
     ),
 }
 
@@ -171,8 +171,8 @@ BY_SHARE: dict[str, Phrases] = {
         "{lead} wins the panel vote, {L} against {T}; {trail} wins on points, {high} to {low}.",
     ),
     "votes against scores, both skips": (
-        "The panel would ship neither: {lead} is ahead on votes, {L} against {T}, {trail} on average score, {high} to {low}.",
-        "Two skips, and no agreed order: {lead} leads on votes, {L} against {T}, {trail} on points, {high} to {low}.",
+        "The panel would ship neither: {lead} leads on votes, {L} against {T}, {trail} on points, {high} to {low}.",
+        "Two skips: on votes {lead} is ahead, {L} against {T}; on points {trail}, {high} to {low}.",
     ),
 }
 

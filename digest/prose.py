@@ -7,6 +7,7 @@ Made for quoting: a sentence cut in the middle would put words in somebody's mou
 from __future__ import annotations
 
 import re
+import unicodedata
 from itertools import pairwise
 
 # Latin, Devanagari, Arabic, Urdu, Ethiopic; the full-width stops need no blank after them.
@@ -59,16 +60,16 @@ def _inside(text: str) -> list[bool]:
 
 def _ends(text: str, stop: re.Match[str]) -> bool:
     before, rest = text[max(0, stop.start() - _NEAR) : stop.start()], text[stop.end() : stop.end() + _NEAR]
-    if not rest.strip() or stop[1][-1] in _FULL_WIDTH:
+    if not rest.strip() or stop[0][-1] in _FULL_WIDTH:
         return True
     return rest[0].isspace() and _may_begin(rest.split(maxsplit=1)[0]) and not _only_a_dot(before, stop[1], rest)
 
 
 def _may_begin(word: str) -> bool:
-    """Upper case, a figure, a script without case; or a name such as vLLM or n8n."""
+    """Upper case, a figure, a script without case, an emoji; or a name such as vLLM or n8n."""
     word = word.lstrip(_OPENERS)
     if not word or not word[0].isalnum():
-        return False
+        return word != "" and unicodedata.category(word[0]) == "So"
     return not word[0].islower() or any(letter.isupper() or letter.isdigit() for letter in word)
 
 

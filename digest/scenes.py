@@ -144,7 +144,7 @@ def _apart(lead: _Tool, trail: _Tool) -> Scene:
     book = phrasebook.BY_COUNT if counted else phrasebook.BY_SHARE
     slots = _apart_slots(lead, trail)
     ranked = _by_average(lead, trail)
-    if ranked and ranked[0] is trail and _gap(*ranked) > 0:
+    if ranked and ranked[0] is trail:
         situation, phrases = _votes_against_scores(lead, book)
         return Scene(situation, phrases, slots | _average_slots(*ranked))
     situation = f"{_RUNG[str(lead.panel.standing)]} over {_RUNG[str(trail.panel.standing)]}"

@@ -219,12 +219,11 @@ def _community(vote: Community | None) -> str:
         return "community vote not stated"
     if vote.votes == 0 or (vote.ship_percent is None and vote.votes is None):
         return "no community votes yet"
+    votes = "1 community vote" if vote.votes == 1 else f"{vote.votes} community votes"
     if vote.ship_percent is None:
-        return f"{vote.votes} community votes, outcome not stated"
+        return f"{votes}, outcome not stated"
     percent = figures.percent(vote.ship_percent)
-    if vote.votes is None:
-        return f"{percent} of the community would ship"
-    return f"{percent} of {vote.votes} community {'vote' if vote.votes == 1 else 'votes'} would ship"
+    return f"{percent} of {'the community' if vote.votes is None else votes} would ship"
 
 
 def _critics(left: ToolFacts, right: ToolFacts) -> tuple[CriticsRow, ...]:
