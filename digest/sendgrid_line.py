@@ -145,10 +145,6 @@ class _Watched(HTTPConnection):
     response_class = _BoundedResponse
     _last_used = 0.0
 
-    def connect(self) -> None:
-        super().connect()
-        self._last_used = time.monotonic()
-
     @property
     def is_connected(self) -> bool:
         fresh = time.monotonic() - self._last_used < LONGEST_IDLE

@@ -238,6 +238,16 @@ def test_a_mail_arrives_with_its_values_spliced_in_raw(stub: Stub) -> None:
     assert mail["text"] is None
 
 
+def test_the_newest_mail_is_shown(stub: Stub) -> None:
+    """Of two mails to one address, the later."""
+    send(stub, message(1, subject="first"))
+    send(stub, message(1, subject="second"))
+    mail = stub.mail("reader1@example.com")
+
+    assert mail is not None
+    assert mail["subject"] == "second"
+
+
 def test_only_the_latest_bodies_are_kept_whole() -> None:
     """Mails of older requests are no longer shown, but their recipients are still known."""
     with running_stub(whole_bodies=1) as stub:

@@ -91,7 +91,7 @@ def domain(name: str, *, valid: bool = True) -> dict[str, Any]:
         ([domain("Example.com")], False, True, "authenticated"),
         ([domain("other.example"), domain("com", valid=False)], True, True, "single sender"),
         ([domain("example.com", valid=False)], False, False, "not authenticated"),
-        ([domain("ample.com")], False, False, "not authenticated"),
+        ([domain("ample.com"), domain("com")], False, False, "not authenticated"),
         ([], False, False, "not authenticated"),
         ({"strange": "shape"}, False, False, "not authenticated"),
     ],

@@ -158,7 +158,7 @@ def test_a_recipient_that_would_cost_the_batch_is_named(spoilt: Recipient) -> No
     "batch",
     [
         outgoing(count=1_001),
-        Outgoing(edition="2026-W47", batch=1, attempt=1, paper=paper(), recipients=[]),
+        Outgoing(edition="2026-W47", batch=1, attempt=1, paper=paper(text="No tag.", html=None), recipients=[]),
         outgoing(of=paper(subject="")),
         outgoing(of=paper(subject="two\nlines")),
         outgoing(of=paper(subject="two\rlines")),

@@ -280,6 +280,7 @@ def test_a_server_that_does_not_read_took_nothing() -> None:
         problem = failure(sendgrid, large())
 
     assert isinstance(problem, Unavailable)
+    assert str(problem) == "SendGrid took nothing: it ran out of time."
     assert time.monotonic() - begun < 2
 
 
@@ -369,10 +370,10 @@ def test_a_connection_the_server_closed_is_not_used(stub: Stub, sendgrid: SendGr
     """A kept connection that has been closed meanwhile is noticed before anything is sent on it."""
     stub.faults("close")
     post(sendgrid)
-    time.sleep(0.05)
+    time.sleep(0.2)
     post(sendgrid)
     stub.hang_up()
-    time.sleep(0.05)
+    time.sleep(0.2)
     post(sendgrid)
 
     assert stub.state()["recipients"] == 3
@@ -383,11 +384,11 @@ def test_a_connection_that_idled_is_not_trusted(
     stub: Stub, sendgrid: SendGrid, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a while the server may be about to close it, and we could not tell what it still took."""
-    monkeypatch.setattr(sendgrid_line, "LONGEST_IDLE", 0.1)
+    monkeypatch.setattr(sendgrid_line, "LONGEST_IDLE", 0.5)
     post(sendgrid)
     post(sendgrid)
     assert stub.state()["connections"] == 1
-    time.sleep(0.15)
+    time.sleep(0.6)
     post(sendgrid)
 
     assert stub.state()["connections"] == 2
@@ -537,7 +538,7 @@ def test_a_message_id_no_ledger_could_keep_is_none(stub: Stub) -> None:
 def test_an_answer_cut_short_leaves_the_status_standing(end: str) -> None:
     """A 202 with an id is a yes although the line is lost right after it."""
     answer = b"HTTP/1.1 202 Accepted\r\nX-Message-Id: abc\r\nContent-Length: 10\r\n\r\nhalf"
-    with _one_answer(answer, end=end) as url, sendgrid_at(url, read=0.3) as sendgrid:
+    with _one_answer(answer, end=end) as url, sendgrid_at(url, read=1.0) as sendgrid:
         assert post(sendgrid) == Accepted("abc")
 
 
@@ -550,7 +551,7 @@ def test_an_endless_answer_is_not_read_to_the_end(monkeypatch: pytest.MonkeyPatc
         problem = failure(sendgrid)
 
         assert isinstance(problem, Refused)
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 2
 
 
 def test_a_slow_upload_has_time() -> None:
