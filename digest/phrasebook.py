@@ -7,8 +7,11 @@ Each key is a situation (see `digest.scenes`), each value its phrasings, the fir
     {lead_share} {trail_share}  who would ship: "three in four", "half the panel", "67 % of the panel"
     {L_by} {T_by}               the same after a verb, with its blank: " 3–1" or " on 75 %"
     {share} {by} {each}         of two that are level: "three in four"; "3–1" or "on 75 %"; ", 3–1 each" or nothing
-    {high} {low} {ahead}        averages, and whose is the higher
+    {high} {low}                averages                                {ahead} {behind}  whose they are
     {does} {done}               what the panel made of the one, of the other: "Axolotl ships 3–1"
+    {verdict} {call}            of two with the same badge; of a single vote
+
+With a capital ({Lead_share}) for the beginning of a sentence.
 
 A split is ships–skips everywhere. Two rules keep the sentences true: nothing here compares the *number* of critics
 (panels differ in size), and nobody is said to ship whom most of the panel would skip.

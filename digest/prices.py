@@ -7,6 +7,7 @@ import re
 from digest.facts import ToolFacts
 
 LONGEST_BRIEF = 40
+_ROOM = LONGEST_BRIEF - len(" …")
 
 _CUTS = re.compile(r" / |\s*[(（]|\s*;")
 _FREE = re.compile(r"\b(?:free(?!\s+trial)|open[\s-]source|no cost)\b|[$€£¥]\s?0(?![\d.,])", re.IGNORECASE)
@@ -24,17 +25,24 @@ def disagree(tool: ToolFacts) -> bool:
 
 
 def in_brief(tool: ToolFacts) -> str | None:
-    """At most 40 characters: the pricing text, cut only before a "/", a bracket or a ";" and then with an ellipsis;
-    where it cannot be cut, the entry label unless it disagrees; else None."""
-    if tool.pricing is None:
-        return tool.entry if tool.entry and len(tool.entry) <= LONGEST_BRIEF else None
-    if len(tool.pricing) <= LONGEST_BRIEF:
-        return tool.pricing
-    cuts = [cut.start() for cut in _CUTS.finditer(tool.pricing) if _outside_brackets(tool.pricing[: cut.start()])]
-    brief = max((tool.pricing[:cut].rstrip() for cut in cuts if 0 < cut <= LONGEST_BRIEF - 2), key=len, default="")
-    if brief:
-        return f"{brief} …"
-    return tool.entry if tool.entry and len(tool.entry) <= LONGEST_BRIEF and not disagree(tool) else None
+    """At most 40 characters, with an ellipsis where something is left out; None only where the page states no price.
+
+    The pricing text, cut before a "/", a bracket or a ";"; where that is not possible the entry label, unless it
+    disagrees or is long itself; else the text cut between two words.
+    """
+    price = tool.pricing or tool.entry
+    if price is None or len(price) <= LONGEST_BRIEF:
+        return price
+    cuts = [cut.start() for cut in _CUTS.finditer(price) if _outside_brackets(price[: cut.start()])]
+    brief = max((price[:cut].rstrip() for cut in cuts if 0 < cut <= _ROOM), key=len, default="")
+    if not brief and tool.entry and len(tool.entry) <= LONGEST_BRIEF and not disagree(tool):
+        return tool.entry
+    return f"{brief or _whole_words(price)} …"
+
+
+def _whole_words(text: str) -> str:
+    """As many as there is room for; of one endless word its beginning."""
+    return text[: _ROOM + 1].rpartition(" ")[0].rstrip() or text[:_ROOM]
 
 
 def _outside_brackets(text: str) -> bool:

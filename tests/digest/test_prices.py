@@ -23,13 +23,16 @@ from tests.digest.verdict_facts import tool
         ("Free", "Free (MIT / Apache 2.0 at your choice, see the licence file) / hosted", "Free …"),
         ("Paid", "$20 per seat; volume discounts from twenty seats upwards", "$20 per seat …"),
         ("Paid", "From $20 per seat per month billed annually with discounts", "Paid"),
-        ("Free", "From $20 per seat per month billed annually with discounts", None),
+        ("Free", "From $20 per seat per month billed annually with discounts", "From $20 per seat per month billed …"),
+        (None, "From $20 per seat per month billed annually with discounts", "From $20 per seat per month billed …"),
+        (None, "x" * 90, "x" * 38 + " …"),
+        ("Paid, or free for those who write to the makers", None, "Paid, or free for those who write to …"),
         ("Paid", None, "Paid"),
         (None, None, None),
     ],
 )
 def test_a_price_in_a_few_words(entry: str | None, pricing: str | None, brief: str | None) -> None:
-    """Cut before a slash, a bracket or a semicolon and marked as cut; else the label, unless it says the contrary."""
+    """Cut before a slash, a bracket or a semicolon; else the label, unless it says the contrary; else between words."""
     assert in_brief(tool("T", entry=entry, pricing=pricing)) == brief
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from digest.facts import Call, Community, ComparisonFacts, Split, TakeFacts, ToolFacts, Verdict
 
 REVIEWERS = ("Builder", "Skeptic", "Futurist", "Creator", "Founder", "Operator", "Newcomer")
@@ -32,28 +30,25 @@ def tool(
     scored = tuple(
         TakeFacts(reviewer=reviewer, score=score) for reviewer, score in zip(REVIEWERS, scores, strict=False)
     )
-    said = {
-        "slug": slug,
-        "tagline": tagline,
-        "category": category,
-        "entry": entry,
-        "pricing": pricing,
-        "panel_ship_percent": percent,
-        "verdict": badge,
-        "split": split,
-        "community": community,
-    }
-    return ToolFacts.model_validate({"name": name, "takes": takes or scored, **_stated(said)})
+    return ToolFacts(
+        slug=slug,
+        name=name,
+        tagline=tagline,
+        category=category,
+        entry=entry,
+        pricing=pricing,
+        panel_ship_percent=percent,
+        verdict=badge,
+        split=split,
+        community=community,
+        takes=takes or scored,
+    )
 
 
 def take(
     reviewer: str | None, score: float | None = None, call: Call | None = None, remark: str | None = None
 ) -> TakeFacts:
-    return TakeFacts.model_validate(_stated({"reviewer": reviewer, "score": score, "call": call, "remark": remark}))
-
-
-def _stated(said: Mapping[str, object]) -> dict[str, object]:
-    return {field: value for field, value in said.items() if value is not None}
+    return TakeFacts(reviewer=reviewer, score=score, call=call, remark=remark)
 
 
 def panel(*votes: tuple[float, Call] | tuple[float, Call, str]) -> tuple[TakeFacts, ...]:
