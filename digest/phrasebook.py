@@ -4,8 +4,8 @@ Each key is a situation (see `digest.scenes`), each value its phrasings, the fir
 
     {lead} {trail}              the names, by share of the panel        {left} {right}   by place on the page
     {L} {T}                     their figures: 3–1, or 75 % where a split is unknown
-    {lead_share} {trail_share}  who would ship: "three in four", "half the panel", "67 % of the panel"
     {L_by} {T_by}               the same after a verb, with its blank: " 3–1" or " on 75 %"
+    {lead_share} {trail_share}  who would ship: "three in four", "half the panel", "67 % of the panel"
     {share} {by} {each}         of two that are level: "three in four"; "3–1" or "on 75 %"; ", 3–1 each" or nothing
     {high} {low}                averages                                {ahead} {behind}  whose they are
     {does} {done}               what the panel made of the one, of the other: "Axolotl ships 3–1"
