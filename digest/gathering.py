@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import BinaryIO, Literal
 
@@ -17,7 +17,7 @@ from database import Database, claim
 from digest import intake, pages
 from digest.errors import DigestError
 from digest.facts import ComparisonFacts
-from digest.fetching import Fetcher
+from digest.fetching import AGENT, Fetcher
 from digest.models import Comparison, Edition, EditionState, Entry, Source
 from digest.settings import Settings
 from digest.sources import Document, FeedRead, Found, Gone, Unchanged, Unreadable, Validators, read_source
@@ -53,8 +53,14 @@ def gather(
     `url` is the address of a single stored page: its slugs come from it.
     """
     known = _validators(database)
+    all_good = True
     for found in read_source(source, fetcher=fetcher, stdin=stdin, known=known.get):
-        yield from _handle(database, found, url=url, now=now)
+        if isinstance(found, FeedRead) and not all_good:
+            # A list that answers "unchanged" next time would hide the page that could not be read this time.
+            found = replace(found, validators=Validators())  # noqa: PLW2901
+        for outcome in _handle(database, found, url=url, now=now):
+            all_good = all_good and outcome.news != "bad"
+            yield outcome
 
 
 def _handle(database: Database, found: Found, *, url: str | None, now: datetime) -> Iterator[Outcome]:
@@ -64,7 +70,9 @@ def _handle(database: Database, found: Found, *, url: str | None, now: datetime)
         case Gone():
             with database.writing() as session:
                 comparison = intake.page_gone(session, found.url, now=now)
-            yield Outcome(found.name, "withdrawn" if comparison else "bad", "its page is gone")
+                # Remembered as seen: otherwise a dead link in a list would come first in every round.
+                _remember(session, found.name, Validators(), now)
+            yield Outcome(found.name, "withdrawn" if comparison else "remark", "its page is gone")
         case Unchanged():
             yield Outcome(found.name, "unchanged")
         case Unreadable():
@@ -72,12 +80,14 @@ def _handle(database: Database, found: Found, *, url: str | None, now: datetime)
         case FeedRead():
             with database.writing() as session:
                 _remember(session, found.name, found.validators, now)
+            if found.owed:
+                yield Outcome(found.name, "remark", f"{found.owed} of its {found.pages} pages were not had this time")
             if not found.pages:
                 yield Outcome(found.name, "remark", f"a {found.kind} feed that lists no comparison pages")
 
 
 def _document(database: Database, document: Document, *, url: str | None, now: datetime) -> Iterator[Outcome]:
-    reading = pages.read(document.body, url=url, media_type=document.media_type)
+    reading = pages.read(_in_utf8(document), url=url, media_type=document.media_type)
     for bad in reading.bad:
         yield Outcome(f"{document.name}, {bad.where}" if bad.where else document.name, "bad", bad.why)
     for page in reading.pages:
@@ -93,6 +103,16 @@ def _document(database: Database, document: Document, *, url: str | None, now: d
     if document.url is not None and not reading.bad:
         with database.writing() as session:
             _remember(session, document.name, document.validators, now)
+
+
+def _in_utf8(document: Document) -> bytes:
+    """The body as UTF-8, where only the server's header told what else it was."""
+    if document.charset is None or document.charset.lower() in ("utf-8", "utf8"):
+        return document.body
+    try:
+        return document.body.decode(document.charset).encode()
+    except (LookupError, UnicodeError):
+        return document.body
 
 
 def _take_in(database: Database, facts: ComparisonFacts, now: datetime) -> intake.Taken:
@@ -114,6 +134,9 @@ def _validators(database: Database) -> dict[str, Validators]:
 
 
 def _remember(session: Session, url: str, validators: Validators, now: datetime) -> None:
+    """What a server gave us to ask with next time. Files and standard input are read whole every time."""
+    if not url.startswith(("http://", "https://")):
+        return
     _upsert(
         session,
         url,
@@ -150,11 +173,16 @@ class Polled:
         )
 
 
+def fetcher_of(settings: Settings) -> Fetcher:
+    """The way out into the web, under a name a site's operator can look up."""
+    return Fetcher(frozenset(settings.digest_fetch_allow), agent=f"{AGENT} (+{settings.digest_site_url})")
+
+
 def poll(database: Database, settings: Settings, *, now: datetime) -> Polled:
     """Read every source that is due, and the pages of editions still at home: only a page itself says it is gone."""
     tally = {"new": 0, "changed": 0, "withdrawn": 0, "bad": 0}
     sources = 0
-    with Fetcher(frozenset(settings.digest_fetch_allow)) as fetcher:
+    with fetcher_of(settings) as fetcher:
         for source in _to_poll(database, settings):
             if not _claim_poll(database, source, now):
                 continue

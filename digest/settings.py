@@ -21,7 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from sqlalchemy.exc import ArgumentError
 
 from database import driver_url
-from digest import weeks
+from digest import reach, weeks
 from digest.errors import DigestError
 
 SENDGRID_API = "https://api.sendgrid.com"
@@ -97,6 +97,11 @@ def _words(value: Any) -> Any:
     return tuple(value.split()) if isinstance(value, str) else value
 
 
+def _places(value: Any) -> Any:
+    places = value.split() if isinstance(value, str) else value
+    return tuple(reach.place(each) for each in places)
+
+
 def _one_line(value: str) -> str:
     if re.search(r"[\r\n]", value):
         raise ValueError("must be one line")
@@ -113,7 +118,7 @@ def _keys(value: Any) -> Any:
 
 Line = Annotated[str, BeforeValidator(_one_line), Field(min_length=1, max_length=200)]
 Email = Annotated[str, BeforeValidator(_email)]
-HostPort = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Places = Annotated[tuple[str, ...], BeforeValidator(_places)]
 
 
 class Settings(BaseModel):
@@ -146,7 +151,7 @@ class Settings(BaseModel):
     digest_send_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     digest_unsubscribe_email: Email | None = None
     digest_sources: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
-    digest_fetch_allow: HostPort = ()
+    digest_fetch_allow: Places = ()
     digest_log: Literal["console", "json"] | None = None
 
     @property

@@ -13,7 +13,6 @@ from digest import gathering, intake, library
 from digest.cli import console
 from digest.cli.console import AsJson, At
 from digest.cli.services import opened
-from digest.fetching import Fetcher
 
 comparisons = typer.Typer(invoke_without_command=True, help="What has been taken in.")
 
@@ -31,7 +30,7 @@ def ingest(
     if url is not None and len(sources) != 1:
         raise console.WrongUsage("--url gives the address of one stored page; name exactly one source with it.")
     outcomes: list[gathering.Outcome] = []
-    with opened() as services, Fetcher(frozenset(services.settings.digest_fetch_allow)) as fetcher:
+    with opened() as services, gathering.fetcher_of(services.settings) as fetcher:
         for source in sources:
             for outcome in gathering.gather(
                 services.database, source, fetcher=fetcher, now=at, url=url, stdin=sys.stdin.buffer
