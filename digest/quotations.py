@@ -20,6 +20,8 @@ LONGEST_AT_ALL = 400
 
 _SHORT, _FULL, _BRIEF = 40, 70, 60
 _HALF = Fraction(1, 2)
+# A remark has three to six sentences; of something else the beginning will do.
+_MOST_SENTENCES = 50
 
 # Words that lean on the sentence before, which the reader of a quotation does not see.
 _LEANS = re.compile(
@@ -170,7 +172,7 @@ def _distance(take: TakeFacts, tool: ToolFacts) -> Fraction:
 
 def best_words(remark: str, call: Call | None) -> tuple[str, int] | None:
     """The sentence that stands best alone, or a short one with the next, and its merit; of long ones the shortest."""
-    spans = sentences(remark)
+    spans = sentences(remark)[:_MOST_SENTENCES]
     singles = [remark[start:end] for start, end in spans]
     couples = [
         remark[first[0] : second[1]]
