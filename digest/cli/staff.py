@@ -1,0 +1,45 @@
+"""`digest staff …`: who gets notices and test mails."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from digest import staff
+from digest.cli import console
+from digest.cli.console import AsJson
+from digest.cli.services import opened
+from digest.models import Role
+
+app = typer.Typer(no_args_is_help=True, help="People who look after the newsletter.")
+
+
+@app.command()
+def add(email: str, role: Annotated[Role, typer.Option("--role", help="What they may do.")]) -> None:
+    """Put somebody on the staff, or change their role."""
+    with opened() as services, services.database.writing() as session:
+        added = staff.add_staff(session, email, role, now=console.real_now())
+        console.say(f"{added.email} is on the staff as {added.role}")
+
+
+@app.command(name="list")
+def listed(as_json: AsJson = False) -> None:
+    """Everybody on the staff."""
+    with opened() as services, services.database.reading() as session:
+        people = staff.on_staff(session)
+    if as_json:
+        console.print_json([{"email": each.email, "role": each.role, "added_at": each.added_at} for each in people])
+        return
+    for each in people:
+        console.say(f"{each.role:<9} {each.email}  since {each.added_at:%Y-%m-%d}")
+    if not people:
+        console.note("nobody yet: digest staff add EMAIL --role admin")
+
+
+@app.command()
+def remove(email: str) -> None:
+    """Take somebody off the staff."""
+    with opened() as services, services.database.writing() as session:
+        removed = staff.remove_staff(session, email, now=console.real_now())
+        console.say(f"{removed.email} is no longer on the staff")
