@@ -18,7 +18,7 @@ from subscribers import policy, rows, standings
 from subscribers.addresses import Address, on_the_wire
 from subscribers.errors import PeopleError
 from subscribers.letters import LetterOwed
-from subscribers.links import Confirmation
+from subscribers.links import Confirmation, new_link_id
 from subscribers.models import Subscriber
 from subscribers.policy import Act, Decision, Standing, State
 from subscribers.rows import Gone, Proof
@@ -42,7 +42,7 @@ __all__ = [
     "unsubscribe",
 ]
 
-LONGEST_REASON, LONGEST_EVIDENCE = 500, 2_000
+LONGEST_NAME, LONGEST_REASON, LONGEST_EVIDENCE = 200, 500, 2_000
 NO_PROOF = Proof()
 UNKNOWN = (0, Standing(None))
 
@@ -82,7 +82,7 @@ class Added:
 
 def sign_up(session: Session, address: Address, *, now: datetime, source: str, proof: Proof = NO_PROOF) -> Outcome:
     """Somebody, most likely the person, asks for the newsletter at this address. Owes a confirmation letter."""
-    is_new = bool(rows.insert(session, [_row(State.PENDING, now)], address_of=[address]))
+    is_new = bool(rows.insert(session, [_row(Newcomer(address), basis=None, now=now)]))
     subscriber = _there(session, address)
     rows.lock(session, subscriber)
     standing = Standing(None) if is_new else standings.of(session, subscriber)
@@ -199,9 +199,7 @@ def add_all(
     unknown = [newcomer for newcomer, (_, stands), _ in weighed if stands.state is None]
     waiting = [id_ for _, (id_, stands), decision in weighed if decision.recorded and stands.state is not None]
 
-    state = State.PENDING if basis is None else State.ACTIVE
-    people = [_row(state, now, basis=basis, newcomer=newcomer) for newcomer in unknown]
-    made = rows.insert(session, people, address_of=[newcomer.address for newcomer in unknown])
+    made = rows.insert(session, [_row(newcomer, basis=basis, now=now) for newcomer in unknown])
     upgraded = rows.give_basis(session, waiting, basis=basis, now=now) if basis else set()
     written = [*made.values(), *upgraded]
     rows.record(session, written, _act(basis), happened_at=now, source=source, proof=Proof(wording=basis))
@@ -249,17 +247,18 @@ def _evidence(because: str) -> Proof:
     return Proof(wording=shortened(because, LONGEST_EVIDENCE))
 
 
-def _row(
-    state: State, now: datetime, *, basis: str | None = None, newcomer: Newcomer | None = None
-) -> Mapping[str, Any]:
-    """All columns of a new row but the address and what has a default."""
+def _row(newcomer: Newcomer, *, basis: str | None, now: datetime) -> Mapping[str, Any]:
+    """All columns of a new person's row but what has a default."""
     begun = {"pending_since": now} if basis is None else {"confirmed_at": now, "basis": basis}
     return {
         **begun,
-        "state": state,
-        "name": newcomer.name if newcomer else None,
-        "topics": "\n".join(sorted(set(newcomer.topics))) if newcomer else "",
-        "created_at": (newcomer.created_at if newcomer else None) or now,
+        "link_id": new_link_id(),
+        "email": newcomer.address.typed,
+        "email_key": newcomer.address.key,
+        "state": State.PENDING if basis is None else State.ACTIVE,
+        "name": shortened(newcomer.name or "", LONGEST_NAME) or None,
+        "topics": "\n".join(sorted(set(map(one_line, newcomer.topics)) - {""})),
+        "created_at": newcomer.created_at or now,
         "changed_at": now,
     }
 

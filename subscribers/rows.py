@@ -11,9 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from subscribers.addresses import Address
 from subscribers.errors import PeopleError
-from subscribers.links import new_link_id
 from subscribers.models import ConsentEvent, Subscriber
 from subscribers.policy import Act, State
 from subscribers.texts import shortened
@@ -50,17 +48,13 @@ def lock(session: Session, subscriber: Subscriber) -> None:
         raise Gone
 
 
-def insert(session: Session, people: Sequence[Mapping[str, Any]], *, address_of: Sequence[Address]) -> dict[str, int]:
-    """Insert those who are not there yet; gives their ids by address key."""
+def insert(session: Session, people: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Insert those whose address is not there yet; gives their ids by address key."""
     if not people:
         return {}
-    rows = [
-        {"link_id": new_link_id(), "email": address.typed, "email_key": address.key, **person}
-        for person, address in zip(people, address_of, strict=True)
-    ]
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     statement = dialect.insert(_SUBSCRIBERS).on_conflict_do_nothing(index_elements=["email_key"])
-    inserted = session.execute(statement.returning(_SUBSCRIBERS.c.email_key, _SUBSCRIBERS.c.id), rows)
+    inserted = session.execute(statement.returning(_SUBSCRIBERS.c.email_key, _SUBSCRIBERS.c.id), people)
     return dict(inserted.all())
 
 

@@ -6,7 +6,6 @@ it cannot use. RFC 4180 says how quotes work; a quote that is never closed must 
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
@@ -20,6 +19,8 @@ from subscribers.texts import shortened
 DELIMITERS = (",", ";", "\t")
 LONGEST_LINE = 1_000_000
 """Characters. A file without line breaks is refused before it fills the memory."""
+
+_UTF16 = ("\udcff\udcfe", "\udcfe\udcff")  # its byte order marks, which are no UTF-8
 
 # A spreadsheet takes a cell for a formula when it starts like this (a tab or CR is skipped by some of them).
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -57,6 +58,8 @@ class Table:
         header = next((line for line in lines if line.strip()), None)
         if header is None:
             raise UnreadableFile("The file is empty.")
+        if header.startswith(_UTF16):
+            raise UnreadableFile("The file is UTF-16; save it as CSV UTF-8.")
         delimiter, self.columns = _header(header, required)
         self._first = lines.count + 1
         self._reader = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -122,12 +125,8 @@ class _lines(Iterator[str]):  # noqa: N801 - used as a function
 
 
 def _decoded(stream: BinaryIO) -> io.TextIOWrapper:
-    buffered = io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream
-    start = buffered.peek(2)[:2] if isinstance(buffered, io.BufferedReader) else b""
-    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        raise UnreadableFile("The file is UTF-16; save it as CSV UTF-8.")
     # Bytes that are no UTF-8 become lone surrogates, so that their line can be named instead of the whole file refused.
-    return io.TextIOWrapper(buffered, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    return io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def _header(line: str, required: str) -> tuple[str, list[str]]:

@@ -32,7 +32,7 @@ from subscribers.texts import one_line, shortened
 CHUNK = 2_000
 """People per transaction: well under half a second, so that nobody waits long for the write lock."""
 
-LONGEST_NAME, LONGEST_TOPIC, MOST_TOPICS = 200, 300, 100
+LONGEST_TOPIC, MOST_TOPICS = 300, 100
 FIRST_YEAR = 1970
 CLOCK_SLACK = timedelta(days=1)
 
@@ -160,8 +160,8 @@ class _BadCell(Exception):
 
 def _name(cell: str) -> str | None:
     name = one_line(cell)
-    if len(name) > LONGEST_NAME:
-        raise _BadCell(f"The name is longer than {LONGEST_NAME} characters.")
+    if len(name) > consent.LONGEST_NAME:
+        raise _BadCell(f"The name is longer than {consent.LONGEST_NAME} characters.")
     return name or None
 
 
