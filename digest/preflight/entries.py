@@ -19,7 +19,8 @@ _SAID: dict[Verdict | None, str] = {"ship": "ship", "mixed": "mixed", "skip": "s
 
 def nothing_in_it(sheet: Sheet) -> Iterator[Problem]:
     if not sheet.copy.entries:
-        yield Problem("block", "no-entries", "edition", "There is no entry in it.", _skip(sheet))
+        mend = f"Skip the week: digest edition skip {sheet.copy.week} --why …"
+        yield Problem("block", "no-entries", "edition", "There is no entry in it.", mend)
 
 
 def withdrawn(sheet: Sheet) -> Iterator[Problem]:

@@ -24,7 +24,7 @@ _LOUD = re.compile(
     re.IGNORECASE,
 )
 _TALLY = re.compile(r"(?<![\w.,])(\d+)\s?[–—-]\s?(\d+)(?!\w)")
-_FIGURE = re.compile(r"(?P<sign>[$€£¥₪]\s?)?(?P<bare>[^\W_]*\d(?:[\w.,]*\w)?)(?P<percent>\s?%)?")
+_FIGURE = re.compile(r"(?P<sign>[$€£¥₪]\s?)?(?<!\w)(?P<bare>[^\W\d_]*+\d(?:[\w.,]*\w)?)(?P<percent>\s?%)?")
 _MARKS = re.compile(r"[\u200e\u200f\u2066-\u2069]")
 _BLANK = re.compile(r"\s")
 _HALF = Fraction(1, 2)
@@ -76,17 +76,19 @@ def breath_length(sheet: Sheet) -> Iterator[Problem]:
 
 def subject_figures(view: View) -> Iterator[Problem]:
     """Every number of the subject stands in the mail, if need be as the same figure in other words."""
-    scoreboard = {figure for side in _sides(view.sheet) for figure in _on_scoreboard(side)}
-    wanted = [forms[0] for forms in _figures(view.rendering.subject)]
+    wanted = dict.fromkeys(forms[0] for forms in _figures(view.rendering.subject))
+    if not wanted:
+        return
+    said = {figure for side in _sides(view.sheet) for figure in _on_scoreboard(side)}
     for part in view.parts:
-        said = scoreboard | {form for forms in _figures(part.visible) for form in forms}
-        absent = dict.fromkeys(figure for figure in wanted if figure not in said)
+        absent = wanted.keys() - said
+        absent -= {form for forms in _figures(part.visible) for form in forms}
         if absent:
             yield Problem(
                 "block",
                 "subject-figures",
                 "subject",
-                f"{listed(list(absent))} {'stands' if len(absent) == 1 else 'stand'} nowhere in the mail.",
+                f"{listed(sorted(absent))} {'stands' if len(absent) == 1 else 'stand'} nowhere in the mail.",
                 "Correct the figure, or take it out of the subject.",
             )
             return

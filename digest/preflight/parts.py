@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from digest import personal
 from digest.facts import clean
@@ -24,9 +25,13 @@ _UNFILLED = (
     ("<%", re.compile(r"<%[^<>%]{1,60}%>")),
 )
 _MJML_ELEMENT = re.compile(r"</?mj(?:ml\b|-[\w-]{1,40})", re.IGNORECASE)
-# Not "None of this week’s comparisons …", which is a sentence.
-_NO_VALUE = re.compile(r"\b(?:None|undefined|null|NaN)\b(?!\s[a-z])|<[\w. ]+ object at 0x")
-_ESCAPED_TWICE = re.compile(r"&(?:amp|lt|gt|quot|nbsp|#\d{2,7}|#x[0-9a-f]{2,6});")
+_SUSPICIOUS = (
+    # Not "None of this week’s comparisons …", which is a sentence.
+    *(("no-value", sign, re.compile(rf"\b{sign}\b(?!\s[a-z])")) for sign in ("None", "undefined", "null", "NaN")),
+    ("no-value", "object at 0x", re.compile("object at 0x")),
+    ("escaped-twice", "&", re.compile(r"&(?:amp|lt|gt|quot|nbsp|#\d{2,7}|#x[0-9a-f]{2,6});")),
+)
+_LOOKS_LIKE = {"no-value": "a value that is not there", "escaped-twice": "text that was escaped twice"}
 
 
 def text_part(view: View) -> Iterator[Problem]:
@@ -51,7 +56,7 @@ def entry_links(view: View) -> Iterator[Problem]:
     promised += [(f"also compared, {other.title}", other.url) for other in view.sheet.copy.also_compared]
     for part in view.parts:
         for where, url in promised:
-            link = safe_link(url)
+            link = _link(url)
             if link and link not in part.links:
                 yield Problem("block", "link-missing", f"{part.name}, {where}", "Its link is not there.", _TEMPLATE)
 
@@ -106,20 +111,16 @@ def leftovers(view: View) -> Iterator[Problem]:
     """Template syntax and empty values. A page may speak of such things; then they are in the copy too."""
     for part in view.parts:
         for sign, syntax in _UNFILLED:
-            found = syntax.search(part.visible)
+            found = syntax.search(part.visible) if sign in part.visible else None
             if found and sign not in view.copy_words:
                 what = f"Template syntax was left: “{found[0]}”"
                 yield Problem("block", "template-syntax", part.name, what, "Mend templates/email/edition.")
-        for code, pattern, what in (
-            ("no-value", _NO_VALUE, "This looks like a value that is not there"),
-            ("escaped-twice", _ESCAPED_TWICE, "This looks escaped twice"),
-        ):
-            suspicious = (
-                found for found in pattern.finditer(part.visible) if squeezed(found[0]) not in view.copy_words
-            )
-            if found := next(suspicious, None):
+        for code, sign, pattern in _SUSPICIOUS:
+            found = pattern.search(part.visible) if sign in part.visible else None
+            if found and squeezed(found[0]) not in view.copy_words:
                 around = clean(part.visible[max(0, found.start() - 30) : found.end() + 20])
-                yield Problem("warn", code, part.name, f"{what}: “{around}”", "Look whether it should be there.")
+                what = f"“{around}” has what looks like {_LOOKS_LIKE[code]}."
+                yield Problem("warn", code, part.name, what, "Look whether it should be there.")
     element = _MJML_ELEMENT.search(view.rendering.html or "")
     if element:
         what = f"The MJML element {element[0]}> was not understood, and what it holds may be lost."
@@ -148,6 +149,11 @@ def _promised(view: View) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         yield place(entry), pieces
     yield "also compared", [(f"“{other.title}”", other.title) for other in copy.also_compared]
     yield "corrections", [(f"correction {number}", words) for number, words in enumerate(copy.corrections, start=1)]
+
+
+@lru_cache(maxsize=256)
+def _link(url: str | None) -> str | None:
+    return safe_link(url)
 
 
 def _in_order(view: View) -> list[EntryCopy]:

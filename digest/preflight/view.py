@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 from selectolax.lexbor import LexborHTMLParser
@@ -15,15 +15,21 @@ from digest.preflight.sheet import Sheet
 from digest.rendering import Rendering
 from digest.variants import Arrangement, EntryCopy, arrange, in_topics, variant_key
 
-# Blanks, and the marks that fence off text which reads from right to left: where they stand is a matter of layout.
-_LAYOUT = re.compile(r"[\s\u061c\u200e\u200f\u2066-\u2069]+")
+# They fence off text that reads from right to left: where they stand is a matter of layout, as with blanks.
+_MARKS = re.compile(r"[\u061c\u200e\u200f\u2066-\u2069]")
 # 2,048 selections of entries take about 30 ms to try; eight entries have at most 256.
 _MOST_SELECTIONS = 2048
 
 
-def squeezed(text: str) -> str:
-    """Words without blanks, so that neither markup nor the end of a line comes between them."""
-    return _LAYOUT.sub("", clean(text))
+@lru_cache(maxsize=1024)
+def squeezed(copy: str) -> str:
+    """Words of the copy as they are looked for: no markup and no end of a line can come between them."""
+    return _without_layout(clean(copy))
+
+
+def _without_layout(text: str) -> str:
+    text = "".join(text.split())
+    return text if text.isascii() else _MARKS.sub("", text)
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Part:
 
     @cached_property
     def words(self) -> str:
-        return squeezed(self.visible)
+        return _without_layout(self.visible)
 
     def has(self, words: str) -> bool:
         return squeezed(words) in self.words
@@ -79,7 +85,7 @@ def views(sheet: Sheet) -> list[View]:
     """Every variant with the arrangement that its key stands for."""
     keys = {_selection(rendering) for rendering in sheet.renderings}
     arranged = _arrangements(sheet.copy.entries, keys)
-    copy_words = squeezed("\n".join(_strings(sheet.copy.model_dump())))
+    copy_words = "\n".join(map(squeezed, _strings(sheet.copy.model_dump())))
     return [View(sheet, each, arranged.get(_selection(each)), copy_words) for each in sheet.renderings]
 
 
