@@ -188,7 +188,7 @@ def _place(
     _insert_considered(session, edition, selection)
     if selection.enough:
         chosen = [facts[each.key] for each in selection.chosen]
-        written = verdicts.write_up(chosen)
+        written = verdicts.write_up(chosen, turn=week.number)
         edition.subject, edition.breath = written.subject, written.breath
         edition.also_compared = [
             {"title": facts[each.key].headline, "url": facts[each.key].url} for each in selection.near_misses

@@ -68,7 +68,7 @@ def services_in(folder: Path) -> Services:
 
 
 def rehearse(services: Services, folder: Path, *, clock: Clock, say: Callable[[str], None]) -> Rehearsed:
-    """Gather, draft, look, approve and deliver to the outbox, saying each step."""
+    """Gather, draft, look, approve and hand over to the outbox, saying each step."""
     migrations.ensure_current(services.database)
     say(_gather(services))
     say(_people(services))
@@ -89,7 +89,7 @@ def rehearse(services: Services, folder: Path, *, clock: Clock, say: Callable[[s
     with services.database.reading() as session:
         edition = editions.find(session, str(week))
         numbers = stats.numbers(session, edition)
-    say(f"delivered to the outbox: {numbers.accepted} of {numbers.deliveries}")
+    say(f"handed over to the outbox: {numbers.accepted} of {numbers.deliveries} accepted")
     return Rehearsed(
         folder=folder,
         week=str(week),

@@ -35,7 +35,7 @@ def _say(found: rehearsal.Rehearsed) -> None:
     console.say("")
     console.say(f"  the mail       {found.preview / 'email.html'}")
     console.say(f"  its text part  {found.preview / 'email.txt'}")
-    console.say(f"  as delivered   {found.outbox}")
+    console.say(f"  as handed over {found.outbox}")
     console.say(f"  the ledger     {found.database}")
     console.say("")
     numbers = found.numbers
