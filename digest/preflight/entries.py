@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from digest.facts import Verdict, verdict_of
+from digest.facts import Verdict, clean, verdict_of
 from digest.preflight.sheet import Problem, Sheet, listed, place, together
 from digest.rendering import safe_link
 from digest.text_layout import shorten
@@ -28,6 +28,13 @@ def withdrawn(sheet: Sheet) -> Iterator[Problem]:
         if entry.position in sheet.withdrawn:
             because = sheet.withdrawn[entry.position].rstrip(".") or "no reason was given"
             yield Problem("block", "withdrawn", place(entry), f"The comparison was withdrawn: {because}.", _skip(sheet))
+
+
+def without_words(sheet: Sheet) -> Iterator[Problem]:
+    for entry in sheet.copy.entries:
+        for name, words in (("headline", entry.summary.headline), ("verdict sentence", entry.summary.sentence)):
+            if not clean(words):
+                yield Problem("block", "no-words", f"entry {entry.position}", f"It has no {name}.", "Write one.")
 
 
 def page_changed(sheet: Sheet) -> Iterator[Problem]:

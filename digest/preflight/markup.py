@@ -9,7 +9,7 @@ from itertools import pairwise
 from digest import personal
 from digest.html_finish import HTML_BLOCKS, HTML_WARNS, LONGEST_LINE, STYLE_BLOCKS, longest_line, style_bytes
 from digest.preflight.sheet import Problem, Sheet
-from digest.preflight.view import View
+from digest.preflight.view import HEADINGS, View
 from digest.text_layout import shorten
 
 _MEND = "Mend templates/email."
@@ -128,7 +128,7 @@ def headings(view: View) -> Iterator[Problem]:
     """One h1, no level left out, no heading without words: a screen reader's table of contents."""
     if view.tree is None:
         return
-    found = view.tree.css("h1,h2,h3,h4,h5,h6")
+    found = view.tree.css(HEADINGS)
     levels = [int((node.tag or "h0")[1]) for node in found]
     if levels.count(1) != 1:
         what = f"It has {levels.count(1) or 'no'} main heading{'s' if levels.count(1) else ''} (h1)."

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 from digest import personal
 from digest.facts import clean
 from digest.preflight.sheet import Problem, listed, place
-from digest.preflight.view import View, squeezed
+from digest.preflight.view import Part, View, squeezed
 from digest.rendering import safe_link
 from digest.typography import paragraphs
 from digest.variants import EntryCopy
@@ -34,6 +35,15 @@ _SUSPICIOUS = (
 _LOOKS_LIKE = {"no-value": "a value that is not there", "escaped-twice": "text that was escaped twice"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some words of the copy, and what to call them; `heads` if they are a heading."""
+
+    name: str
+    words: str
+    heads: bool = False
+
+
 def text_part(view: View) -> Iterator[Problem]:
     if not view.rendering.text.strip():
         yield Problem("block", "text-missing", "text", "There is no text part.", _TEMPLATE)
@@ -42,12 +52,15 @@ def text_part(view: View) -> Iterator[Problem]:
 def contents(view: View) -> Iterator[Problem]:
     """What the copy says is there: an unknown MJML element lets what it holds vanish without a word."""
     for part in view.parts:
-        for where, things in _promised(view):
-            lost = [name for name, words in things if not part.has(words)]
+        for where, pieces in _promised(view):
+            lost = [piece.name for piece in pieces if not _is_there(piece, part)]
             if lost:
-                verb = "is" if len(lost) == 1 else "are"
-                what = f"{_capitalised(listed(lost))} {verb} not there."
+                what = f"{_capitalised(listed(lost))} {'is' if len(lost) == 1 else 'are'} not there."
                 yield Problem("block", "words-missing", f"{part.name}, {where}", what, _TEMPLATE)
+
+
+def _is_there(piece: _Piece, part: Part) -> bool:
+    return part.has_heading(piece.words) if piece.heads else part.has(piece.words)
 
 
 def entry_links(view: View) -> Iterator[Problem]:
@@ -134,21 +147,24 @@ def postal_address(view: View) -> Iterator[Problem]:
             yield Problem("block", "address-not-shown", part.name, "The postal address is not there.", _TEMPLATE)
 
 
-def _promised(view: View) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Where, and the pieces of copy that must stand there, each with its name."""
+def _promised(view: View) -> Iterator[tuple[str, list[_Piece]]]:
+    """Where, and the pieces of copy that must stand there."""
     copy = view.sheet.copy
-    yield "opening", [("the edition in one breath", copy.breath)]
+    yield "opening", [_Piece("the edition in one breath", copy.breath)]
     introduction = paragraphs(copy.introduction)
-    yield "introduction", [(f"paragraph {number}", words) for number, words in enumerate(introduction, start=1)]
+    yield "introduction", [_Piece(f"paragraph {at}", words) for at, words in enumerate(introduction, start=1)]
     in_full = {item.entry.position: item for item in view.shown.in_full} if view.shown else {}
     for entry in copy.entries:
-        pieces = [("the headline", entry.summary.headline)]
-        if item := in_full.get(entry.position):
-            pieces.append(("the verdict sentence", entry.summary.sentence))
-            pieces += [("the quotation", item.quotation.words)] if item.quotation else []
+        item = in_full.get(entry.position)
+        # In full it is a heading; the words of the link below it do not make up for that.
+        pieces = [_Piece("the headline", entry.summary.headline, heads=item is not None)]
+        if item:
+            pieces.append(_Piece("the verdict sentence", entry.summary.sentence))
+        if item and item.quotation:
+            pieces.append(_Piece("the quotation", item.quotation.words))
         yield place(entry), pieces
-    yield "also compared", [(f"“{other.title}”", other.title) for other in copy.also_compared]
-    yield "corrections", [(f"correction {number}", words) for number, words in enumerate(copy.corrections, start=1)]
+    yield "also compared", [_Piece(f"“{other.title}”", other.title) for other in copy.also_compared]
+    yield "corrections", [_Piece(f"correction {at}", words) for at, words in enumerate(copy.corrections, start=1)]
 
 
 @lru_cache(maxsize=256)

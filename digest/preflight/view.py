@@ -15,6 +15,8 @@ from digest.preflight.sheet import Sheet
 from digest.rendering import Rendering
 from digest.variants import Arrangement, EntryCopy, arrange, in_topics, variant_key
 
+HEADINGS = "h1,h2,h3,h4,h5,h6"
+
 # They fence off text that reads from right to left: where they stand is a matter of layout, as with blanks.
 _MARKS = re.compile(r"[\u061c\u200e\u200f\u2066-\u2069]")
 # 2,048 selections of entries take about 30 ms to try; eight entries have at most 256.
@@ -34,11 +36,15 @@ def _without_layout(text: str) -> str:
 
 @dataclass(frozen=True)
 class Part:
-    """HTML or plain text of one variant, as words (blanks between them as they come) and the addresses it links to."""
+    """HTML or plain text of one variant, as words (blanks between them as they come) and the addresses it links to.
+
+    `headings` are without layout; None in plain text, which has none.
+    """
 
     name: Literal["HTML", "text"]
     visible: str
     links: frozenset[str]
+    headings: frozenset[str] | None = None
 
     @cached_property
     def words(self) -> str:
@@ -46,6 +52,9 @@ class Part:
 
     def has(self, words: str) -> bool:
         return squeezed(words) in self.words
+
+    def has_heading(self, words: str) -> bool:
+        return self.has(words) if self.headings is None else squeezed(words) in self.headings
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,8 @@ class View:
         parts: list[Part] = []
         if self.tree is not None:
             body = self.tree.body.text(separator=" ") if self.tree.body else ""
-            parts.append(Part("HTML", body, frozenset(self.hrefs)))
+            headings = frozenset(_without_layout(heading.text()) for heading in self.tree.css(HEADINGS))
+            parts.append(Part("HTML", body, frozenset(self.hrefs), headings))
         if self.rendering.text.strip():
             parts.append(Part("text", self.rendering.text, frozenset(self.rendering.text.split())))
         return tuple(parts)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from digest import verdicts
 from digest.facts import ComparisonFacts, ToolFacts
 from digest.preflight import Sheet
-from digest.rendering import render
+from digest.rendering import Rendering, render
 from digest.variants import EditionCopy, EntryCopy, Variant, variant_of
 from tests import make_mail as make
 from tests.digest import verdict_facts as pages
@@ -89,6 +90,12 @@ def variants(copy: EditionCopy) -> list[Variant]:
     return list({variant.key: variant for variant in found}.values())
 
 
+@lru_cache(maxsize=64)
+def rendered(copy: EditionCopy, variant: Variant) -> Rendering:
+    """Most tests spoil the same good edition."""
+    return render(copy, make.IMPRINT, variant)
+
+
 def sheet(
     comparisons: Sequence[ComparisonFacts] | None = None, *, copy: EditionCopy | None = None, **more: Any
 ) -> Sheet:
@@ -97,7 +104,7 @@ def sheet(
     copy = copy or written(comparisons)
     known = Sheet(
         copy=copy,
-        renderings=[render(copy, make.IMPRINT, variant) for variant in variants(copy)],
+        renderings=[rendered(copy, variant) for variant in variants(copy)],
         facts=dict(enumerate(comparisons, start=1)),
         withdrawn={},
         changed=frozenset(),
