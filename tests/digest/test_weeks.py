@@ -7,7 +7,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.weeks import (
@@ -179,7 +179,6 @@ def test_a_day_left_out_of_the_calendar_ends_at_once() -> None:
     assert utc("2011-12-30T10:00") == cutoff(Week(2011, 52), WeekTime.parse("fri 09:00"), APIA)
 
 
-@settings(deadline=None)
 @given(weeks, week_times, zones)
 def test_a_cut_off_is_the_first_instant_that_shows_its_wall_time(week: Week, when: WeekTime, zone: ZoneInfo) -> None:
     """At the cut-off the clock shows the wall time or, after a jump, later; a second before, it did not yet."""
@@ -190,7 +189,6 @@ def test_a_cut_off_is_the_first_instant_that_shows_its_wall_time(week: Week, whe
     assert (instant - timedelta(seconds=1)).astimezone(zone).replace(tzinfo=None) < wall
 
 
-@settings(deadline=None)
 @given(weeks, week_times, week_times, zones)
 def test_cut_offs_keep_the_order_of_wall_times(week: Week, one: WeekTime, other: WeekTime, zone: ZoneInfo) -> None:
     """What is set for earlier in the week is never due later, and every week comes after the one before."""
@@ -224,7 +222,6 @@ def test_a_clock_change_between_cut_off_and_send_time_costs_no_week() -> None:
     assert utc("2026-03-29T01:00") == leaves
 
 
-@settings(deadline=None)
 @given(weeks, week_times, week_times, zones)
 def test_each_week_has_its_own_send_time(week: Week, cut: WeekTime, send: WeekTime, zone: ZoneInfo) -> None:
     """A send time is never before its cut-off, at most about a week after it, and before the next week's."""
@@ -237,7 +234,6 @@ def test_each_week_has_its_own_send_time(week: Week, cut: WeekTime, send: WeekTi
 # — which week it is —
 
 
-@settings(deadline=None)
 @given(moments, week_times, zones)
 def test_the_latest_cut_off_has_passed_and_the_upcoming_has_not(now: datetime, when: WeekTime, zone: ZoneInfo) -> None:
     """Every moment lies between two neighbouring cut-offs."""
@@ -247,7 +243,6 @@ def test_the_latest_cut_off_has_passed_and_the_upcoming_has_not(now: datetime, w
     assert latest.next == following
 
 
-@settings(deadline=None)
 @given(weeks, week_times, zones)
 def test_a_cut_off_belongs_to_its_own_week(week: Week, when: WeekTime, zone: ZoneInfo) -> None:
     """At the very instant of a cut-off its week is the latest; a microsecond before, it is upcoming."""
@@ -332,7 +327,6 @@ def test_news_is_counted_from_the_windows_start() -> None:
     assert utc("2026-10-29T18:00") == Window(W46_CUT, W47_CUT).news_since(14)
 
 
-@settings(deadline=None)
 @given(weeks, week_times, zones, st.integers(1, 20))
 def test_windows_drafted_on_time_run_from_cut_off_to_cut_off(
     first: Week, when: WeekTime, zone: ZoneInfo, count: int
@@ -347,7 +341,6 @@ def test_windows_drafted_on_time_run_from_cut_off_to_cut_off(
         week, end = week.next, drafted.end
 
 
-@settings(deadline=None)
 @given(
     weeks,
     st.lists(st.tuples(st.integers(-2, 3), few_seconds, week_times, zones), min_size=1, max_size=12),
