@@ -45,8 +45,10 @@ def parts(one: Standing) -> dict[PartName, Part]:
     return {part.name: part for part in found}
 
 
-def part(name: PartName, left: ToolFacts, right: ToolFacts, *seen: Known) -> Part:
-    return parts(standing(left, right, (*seen, NEVER_SEEN, NEVER_SEEN)[:2]))[name]  # type: ignore[arg-type]
+def part(
+    name: PartName, left: ToolFacts, right: ToolFacts, known: Known = NEVER_SEEN, other: Known = NEVER_SEEN
+) -> Part:
+    return parts(standing(left, right, (known, other)))[name]
 
 
 def words(found: Part) -> str:
