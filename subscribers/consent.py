@@ -44,6 +44,8 @@ __all__ = [
 
 LONGEST_NAME, LONGEST_REASON, LONGEST_EVIDENCE = 200, 500, 2_000
 NO_PROOF = Proof()
+BY_OPERATORS = "by the people who make this newsletter"
+"""What a letter says of who entered the address, where it was not its reader; the event names the door."""
 UNKNOWN = (0, Standing(None))
 
 
@@ -205,7 +207,7 @@ def add_all(
     rows.record(session, written, _act(basis), happened_at=now, source=source, proof=Proof(wording=basis))
 
     return [
-        _added(newcomer, decision, made.get(newcomer.address.key) or (id_ if id_ in upgraded else None), now, source)
+        _added(newcomer, decision, made.get(newcomer.address.key) or (id_ if id_ in upgraded else None), now)
         for newcomer, (id_, _), decision in weighed
     ]
 
@@ -219,14 +221,14 @@ def _weighed(
     return [(newcomer, person, policy.decide(_act(basis), person[1])) for newcomer, person in people]
 
 
-def _added(newcomer: Newcomer, decision: Decision, subscriber: int | None, now: datetime, source: str) -> Added:
+def _added(newcomer: Newcomer, decision: Decision, subscriber: int | None, now: datetime) -> Added:
     if not decision.recorded:
         return Added(newcomer, decision)
     if subscriber is None:
         return Added(newcomer, policy.overtaken(decision))
     if decision.letter is None:
         return Added(newcomer, decision)
-    letter = _letter(decision, newcomer.address.on_the_wire, subscriber, now=now, source=source)
+    letter = _letter(decision, newcomer.address.on_the_wire, subscriber, now=now, through=BY_OPERATORS)
     return Added(newcomer, decision, letter)
 
 
@@ -301,12 +303,13 @@ def _carry_out(
     session.flush()
     rows.record(session, [subscriber.id], act, happened_at=reported_at or now, source=source, proof=proof)
     address = on_the_wire(subscriber.email, subscriber.email_key)
-    letter = _letter(decision, address, subscriber.id, now=now, source=source)
+    through = source if act is Act.SIGN_UP else BY_OPERATORS
+    letter = _letter(decision, address, subscriber.id, now=now, through=through)
     return Outcome(subscriber, letter, changed=True, why=decision.why)
 
 
-def _letter(decision: Decision, email: str, subscriber: int, *, now: datetime, source: str) -> LetterOwed | None:
+def _letter(decision: Decision, email: str, subscriber: int, *, now: datetime, through: str) -> LetterOwed | None:
     if decision.letter is None:
         return None
-    context = {"asked_at": now.isoformat(), "asked_through": shortened(source, rows.LONGEST_SOURCE)}
+    context = {"asked_at": now.isoformat(), "asked_through": shortened(through, rows.LONGEST_SOURCE)}
     return LetterOwed(decision.letter, email, subscriber, context)

@@ -10,6 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -46,15 +47,25 @@ class BadLine:
     reason: str
 
 
-class Table:
-    """A CSV file with a header, read as a stream.
+@contextmanager
+def opened(stream: BinaryIO, *, required: str) -> Iterator[Table]:
+    """A CSV file with a header, read as it streams by; the stream stays the caller's to close.
 
-    Opening it reads the header. Raises UnreadableFile when there is none, or none with the `required` column.
-    Iterating gives a Row or a BadLine for each record; blank lines are passed over.
+    Raises UnreadableFile when there is no header, or none with the `required` column.
     """
+    # Bytes that are no UTF-8 become lone surrogates, so that their line can be named instead of the whole file refused.
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    try:
+        yield Table(text, required=required)
+    finally:
+        text.detach()
 
-    def __init__(self, stream: BinaryIO, *, required: str) -> None:
-        lines = _lines(_decoded(stream))
+
+class Table:
+    """The records of a CSV file: a Row or a BadLine for each; blank lines are passed over."""
+
+    def __init__(self, text: io.TextIOBase, *, required: str) -> None:
+        lines = _lines(text)
         header = next((line for line in lines if line.strip()), None)
         if header is None:
             raise UnreadableFile("The file is empty.")
@@ -122,11 +133,6 @@ class _lines(Iterator[str]):  # noqa: N801 - used as a function
         if len(line) == LONGEST_LINE and not line.endswith("\n"):
             raise UnreadableFile(f"Line {self.count} is longer than {LONGEST_LINE:,} characters; this is not CSV.")
         return line
-
-
-def _decoded(stream: BinaryIO) -> io.TextIOWrapper:
-    # Bytes that are no UTF-8 become lone surrogates, so that their line can be named instead of the whole file refused.
-    return io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def _header(line: str, required: str) -> tuple[str, list[str]]:

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, TextIO
 from sqlalchemy.orm import Session
 
 from database import Database
-from subscribers import addresses, consent
+from subscribers import addresses, consent, spreadsheets
 from subscribers.addresses import BadAddress
 from subscribers.consent import Newcomer
 from subscribers.letters import LetterOwed
@@ -86,8 +86,7 @@ def bring_in(
     Raises UnreadableFile (nothing, or no more, was written) and NoBasis.
     """
     report = Report()
-    table = Table(stream, required="email")
-    with closing(_Seen()) as seen:
+    with spreadsheets.opened(stream, required="email") as table, closing(_Seen()) as seen:
         for chunk in _chunks(table):
             newcomers = _sorted_out(chunk, seen, report, on_bad, now)
             for decision in _settled(database, newcomers, basis, now=now, source=source, owe=owe, dry_run=dry_run):

@@ -268,6 +268,7 @@ def test_an_operator_adds_without_a_basis(sqlite: Database) -> None:
 
         assert (outcome.subscriber.state, outcome.subscriber.pending_since) == (State.PENDING, NOW)
         assert outcome.letter is not None
+        assert outcome.letter.context["asked_through"] == "by the people who make this newsletter"
         assert (again.letter, again.changed) == (None, False)
         assert kinds(session, outcome.subscriber) == ["added"]
 

@@ -10,12 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from subscribers import spreadsheets
-from subscribers.spreadsheets import BadLine, Row, Table, UnreadableFile, guarded, read_list, unguarded, written_list
+from subscribers.spreadsheets import BadLine, Row, UnreadableFile, guarded, read_list, unguarded, written_list
 
 
 def read(text: str | bytes) -> list[Row | BadLine]:
     raw = text if isinstance(text, bytes) else text.encode()
-    return list(Table(io.BytesIO(raw), required="email"))
+    with spreadsheets.opened(io.BytesIO(raw), required="email") as table:
+        return list(table)
 
 
 def emails(text: str | bytes) -> list[str]:

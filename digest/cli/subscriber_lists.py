@@ -1,0 +1,174 @@
+"""`digest subscribers import` and `export`: whole lists of people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from sqlalchemy.orm import Session
+
+from digest import postman
+from digest.bootstrap import Services
+from digest.cli import console
+from digest.cli.console import AsJson
+from digest.cli.services import opened
+from digest.errors import DigestError
+from subscribers import consent, roster, transfer
+from subscribers.errors import PeopleError
+from subscribers.letters import LetterOwed
+from subscribers.policy import State
+from subscribers.spreadsheets import BadLine
+from subscribers.transfer import Report
+
+SHELL = "command line"
+MANY_LETTERS = 500
+
+ConfirmedBy = Annotated[
+    str | None, typer.Option("--confirmed-by", metavar="TEXT", help="The basis of consent: how they agreed, in words.")
+]
+InState = Annotated[State | None, typer.Option("--state", help="Only people in this state.")]
+
+
+class Form(StrEnum):
+    """What an export is written as."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+class Unusable(DigestError):
+    """What was given cannot be used."""
+
+
+class TooManyLetters(console.WrongUsage):
+    """That would write to many people at once."""
+
+
+def bring_in(
+    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True)],
+    confirmed_by: ConfirmedBy = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report by line and write nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help=f"Write to more than {MANY_LETTERS} people.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring in a CSV list with an email column (and perhaps name, topics, created_at). Safe to run again."""
+    with opened() as services:
+        if confirmed_by is None and not (dry_run or yes):
+            _ask_before_writing_to_many(services, file)
+        bad: list[BadLine] = []
+        report = _brought_in(services, file, confirmed_by, bad, dry_run=dry_run)
+    if as_json:
+        console.print_json({"dry_run": dry_run, **_counted(report), "bad_lines": bad})
+    else:
+        for line in bad:
+            console.note(f"line {line.line}: {line.reason}")
+        _print_report(report, dry_run=dry_run)
+    stop_unless_whole(bad=report.bad, of=report.lines)
+
+
+def export(
+    state: InState = None,
+    form: Annotated[Form, typer.Option("--format", help="csv is safe to open in a spreadsheet.")] = Form.CSV,
+    as_json: AsJson = False,
+) -> None:
+    """Everybody's record to standard output, as CSV, JSON Lines or (--json) one JSON array."""
+    with opened() as services, services.database.reading() as session:
+        people = roster.everybody(session, state=state)
+        if as_json:
+            print_array(map(transfer.record, people))
+        elif form is Form.JSONL:
+            sys.stdout.writelines(f"{_json(transfer.record(person))}\n" for person in people)
+        else:
+            transfer.write_csv(people, sys.stdout)
+
+
+def _ask_before_writing_to_many(services: Services, file: Path) -> None:
+    """A list without a basis of consent writes to everybody on it: count them first."""
+    if not file.is_file():
+        raise console.WrongUsage(f"{file} can be read only once; add --yes, or save it to a file first.")
+    letters = _brought_in(services, file, None, [], dry_run=True).letters
+    if letters <= MANY_LETTERS:
+        return
+    said = f"{letters:,} people would get a confirmation letter."
+    if not sys.stdin.isatty():
+        raise TooManyLetters(f"{said} Add --yes to write to them, or --confirmed-by with the basis of their consent.")
+    typer.confirm(f"{said} Write to them?", abort=True, err=True)
+
+
+def _brought_in(services: Services, file: Path, basis: str | None, bad: list[BadLine], *, dry_run: bool) -> Report:
+    now = console.real_now()
+    what = "checking" if dry_run else "bringing in"
+    with file.open("rb") as stream, console.progress_bar(f"{what} {file.name}", None) as advance:
+        try:
+            return transfer.bring_in(
+                services.database,
+                stream,
+                basis=basis,
+                now=now,
+                source=f"import of {file.name}, {SHELL}",
+                owe=lambda session, letters: owe(session, letters, now),
+                on_bad=bad.append,
+                on_chunk=advance,
+                dry_run=dry_run,
+            )
+        except consent.NoBasis as why:
+            raise console.WrongUsage(f"--confirmed-by: {why}") from None
+        except PeopleError as why:
+            raise Unusable(str(why)) from None
+
+
+def _counted(report: Report) -> dict[str, Any]:
+    return {
+        "lines": report.lines,
+        "added": report.added,
+        "confirmed": report.confirmed,
+        "unchanged": sum(report.unchanged.values()),
+        "unchanged_by": dict(report.unchanged),
+        "duplicates": report.duplicates,
+        "bad": report.bad,
+        "letters": report.letters,
+    }
+
+
+def _print_report(report: Report, *, dry_run: bool) -> None:
+    counted = _counted(report)
+    parts = [f"{counted[part]:,} {part}" for part in ("added", "confirmed", "unchanged", "duplicates", "bad")]
+    console.say(f"{'nothing written: ' if dry_run else ''}{report.lines:,} lines: {', '.join(parts)}")
+    for why, people in report.unchanged.most_common():
+        console.say(f"  {people:,} left as they are: each {why}")
+    if report.letters:
+        console.say(f"  {report.letters:,} confirmation letters {'would be owed' if dry_run else 'owed'}")
+
+
+def owe(session: Session, letters: Sequence[LetterOwed], now: datetime) -> None:
+    """Queue them in the transaction that gives the reason."""
+    for letter in letters:
+        postman.queue(session, letter, now=now)
+
+
+def stop_unless_whole(*, bad: int, of: int) -> None:
+    """End with the exit code for inputs of which some, or all, were bad."""
+    if bad:
+        console.stop(console.COULD_NOT if bad == of else console.IN_PART)
+
+
+def _json(record: dict[str, Any]) -> str:
+    return orjson.dumps(record).decode()
+
+
+def print_array(records: Iterable[dict[str, Any]]) -> None:
+    """One JSON array, written as it is read: a million people need no memory."""
+    sys.stdout.writelines(_array_lines(records))
+
+
+def _array_lines(records: Iterable[dict[str, Any]]) -> Iterator[str]:
+    yield "["
+    for number, record in enumerate(records):
+        yield f"{',' if number else ''}\n{_json(record)}"
+    yield "\n]\n"
