@@ -11,6 +11,7 @@ import unicodedata
 from datetime import datetime
 from fractions import Fraction
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -49,9 +50,17 @@ def _nothing_is_none(value: object) -> object:
 
 
 def _web_address(value: str) -> str:
-    if not re.match(WEB_ADDRESS, value):
+    if not is_web_address(value):
         raise ValueError("must be an http or https address")
     return value
+
+
+def is_web_address(value: str) -> bool:
+    """Whether this is an http or https address that can be taken apart and put into a mail."""
+    try:
+        return re.match(WEB_ADDRESS, value) is not None and bool(urlsplit(value).hostname)
+    except ValueError:
+        return False
 
 
 def _within_reason(value: datetime) -> datetime:

@@ -17,7 +17,6 @@ from digest.page_lines import NAMES_APART, Unreadable, badge
 _REACH = 6  # lines above a percentage among which the name is looked for
 _LONGEST_AVATAR = 2
 _LONGEST_CATEGORY = 60
-_SHORTEST_DESCRIPTION = 40
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,6 @@ def choose(
             _worth(one, spaced=spaced)
             + _worth(other, spaced=spaced)
             + _likeness(one, other)
-            - _stray(right[: other.start])
             - 20 * (one.category == title)
         )
 
@@ -141,11 +139,6 @@ def _likeness(one: Head, other: Head) -> int:
         + (bool(one.tagline) == bool(other.tagline))
         + (bool(one.avatar) == bool(other.avatar))
     )
-
-
-def _stray(lines: Sequence[str]) -> int:
-    """Between two cards stands one long description; a short line there more likely belongs to the card."""
-    return sum(2 for line in lines if len(line) < _SHORTEST_DESCRIPTION)
 
 
 def _full(head: Head) -> bool:

@@ -110,7 +110,7 @@ def _tokens(source: str) -> Iterator[_Token]:
             yield _Token(text, tag, closing, found["attributes"], opaque)
             tags += 1
             if tags > MOST_TAGS:
-                raise Unreadable(f"This has more than {MOST_TAGS} tags, which no comparison page has.")
+                raise Unreadable(f"This has more than {MOST_TAGS:,} tags, which no comparison page has.")
 
 
 def _attributes(written: str) -> dict[str, str]:

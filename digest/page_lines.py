@@ -9,6 +9,7 @@ from typing import NamedTuple
 from digest.errors import DigestError
 from digest.facts import Call, Community, Split, Verdict, clean
 
+MOST_LINE_BREAKS = 20_000  # a page has a few hundred
 NAMES_APART = " vs "
 END_OF_PAGE = "Weekly AI Tool Verdicts"
 
@@ -55,7 +56,12 @@ class Score(NamedTuple):
 
 
 def lines_of(text: str) -> tuple[list[Line], bool]:
-    """The lines that say something, and whether the last of them is known to be whole (a line break follows)."""
+    """The lines that say something, and whether the last of them is known to be whole (a line break follows).
+
+    Raises Unreadable for more line breaks than any page has.
+    """
+    if text.count("\n") + text.count("\r") > MOST_LINE_BREAKS:
+        raise Unreadable(f"This has more than {MOST_LINE_BREAKS:,} lines, which no comparison page has.")
     lines: list[Line] = []
     apart = False
     pieces = _LINE_BREAK.split(text)

@@ -68,7 +68,7 @@ def read_lines(lines: Sequence[Line], *, titles: Sequence[str] = (), whole: bool
     Raises Unreadable where two names and two verdicts are not to be had.
     """
     if len(lines) > MOST_LINES:
-        raise Unreadable(f"This has {len(lines)} lines; a comparison page has at most {MOST_LINES}.")
+        raise Unreadable(f"This has more than {MOST_LINES:,} lines, which no comparison page has.")
     marks = _panel_marks(lines)
     if len(marks) < 2:  # noqa: PLR2004 - a comparison is two tools
         return _from_table_alone(lines, whole=whole)

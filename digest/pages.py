@@ -6,7 +6,7 @@ One bad comparison never spoils the good ones beside it; whatever could not be r
 from __future__ import annotations
 
 import re
-from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -16,9 +16,9 @@ from digest.facts import (
     LONGEST_NAME,
     LONGEST_SLUG,
     SLUG,
-    WEB_ADDRESS,
     ComparisonFacts,
     ToolFacts,
+    is_web_address,
 )
 from digest.page_html import Markup, read_markup
 from digest.page_json import looks_like_json, read_json
@@ -26,7 +26,7 @@ from digest.page_lines import Unreadable, lines_of
 from digest.page_schema import json_schema
 from digest.page_text import TextPage, read_lines
 
-__all__ = ["LARGEST_BODY", "Bad", "Page", "Reading", "json_schema", "read", "slug_splits"]
+__all__ = ["LARGEST_BODY", "Bad", "Page", "Reading", "json_schema", "read", "slug_of", "slug_splits"]
 
 LARGEST_BODY = 5_000_000  # bytes
 _MOST_SENTENCES = 40
@@ -95,23 +95,35 @@ def slug_splits(comparison_slug: str) -> tuple[tuple[str, str], ...]:
     return tuple((left, right) for left, right in splits if left <= right and _is_slug(left) and _is_slug(right))
 
 
+def slug_of(url: str) -> str | None:
+    """The slug of the comparison whose page has this address; None where it is no such page's."""
+    found = _COMPARE_PATH.fullmatch(urlsplit(url).path) if is_web_address(url) else None
+    slug = unquote(found[1]) if found else ""
+    return slug if _is_slug(slug) else None
+
+
 # Bytes
 
 
 def _decoded(body: bytes) -> str:
-    if not body.strip():
-        raise Unreadable("The body is empty.")
     if len(body) > LARGEST_BODY:
         raise Unreadable(f"The body has {len(body):,} bytes; at most {LARGEST_BODY:,} are read.")
     if body.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         raise Unreadable("This is UTF-16 text: convert it to UTF-8.")
     if b"\0" in body or len(_CONTROLS.findall(body, 0, 4096)) > _MOST_CONTROLS:
         raise Unreadable("This is binary data, not a page: give it as HTML, text or JSON in UTF-8.")
+    text = _from_utf8(body.removeprefix(BOM_UTF8))
+    if not text.strip():
+        raise Unreadable("The body is empty.")
+    return text
+
+
+def _from_utf8(body: bytes) -> str:
     try:
-        return body.decode("utf-8-sig")
+        return body.decode()
     except UnicodeDecodeError as wrong:
         if wrong.reason == "unexpected end of data":  # a page cut off within a letter
-            return body[: wrong.start].decode("utf-8-sig")
+            return body[: wrong.start].decode()
         problem = f"byte {wrong.start + 1} is 0x{body[wrong.start]:02x}"
         raise Unreadable(f"This is not UTF-8 text ({problem}): convert it to UTF-8.") from wrong
 
@@ -129,7 +141,7 @@ def _from_json(text: str, address: str | None, kind: str) -> Reading:
     pages = [facts for _, facts in found if isinstance(facts, ComparisonFacts)]
     bad = tuple(Bad(where, why) for where, why in found if isinstance(why, str))
     # An address given for a whole file is that of its one comparison only if it has the form of a page's address.
-    alone = address if len(found) == 1 and address and _slug_in(address) else None
+    alone = address if len(found) == 1 and address and slug_of(address) else None
     return Reading(tuple(Page(_addressed(facts, facts.url or alone)) for facts in pages), bad)
 
 
@@ -142,8 +154,8 @@ def _from_text(text: str, address: str | None) -> Page:
 def _from_html(text: str, address: str | None) -> Page:
     markup = read_markup(text, address)
     page = read_lines(markup.lines, titles=markup.titles, whole=markup.whole)
-    stated = [given for given in (address, *map(_plain, markup.addresses)) if given and _is_address(given)]
-    known = next((given for given in stated if _slug_in(given)), address)
+    stated = [address, *(_plain(given) for given in markup.addresses if _is_address(given))]
+    known = next((given for given in stated if given and slug_of(given)), address)
     return _page(page, known, markup)
 
 
@@ -173,25 +185,12 @@ def _given_address(url: str | None) -> str | None:
 
 
 def _is_address(url: str) -> bool:
-    return len(url) <= LONGEST_ADDRESS and re.match(WEB_ADDRESS, url) is not None and _path(url) is not None
-
-
-def _path(url: str) -> str | None:
-    try:
-        return urlsplit(url).path
-    except ValueError:
-        return None
+    return len(url) <= LONGEST_ADDRESS and is_web_address(url)
 
 
 def _plain(url: str) -> str:
     """A page's address without what only says how somebody came to it."""
-    return urlsplit(url)._replace(query="", fragment="").geturl() if _slug_in(url) else url
-
-
-def _slug_in(url: str) -> str | None:
-    found = _COMPARE_PATH.fullmatch(_path(url) or "")
-    slug = unquote(found[1]) if found else ""
-    return slug if _is_slug(slug) else None
+    return urlsplit(url)._replace(query="", fragment="").geturl() if slug_of(url) else url
 
 
 def _is_slug(text: str) -> bool:
@@ -200,7 +199,7 @@ def _is_slug(text: str) -> bool:
 
 def _addressed(facts: ComparisonFacts, address: str | None, links: Sequence[tuple[str, str]] = ()) -> ComparisonFacts:
     """With the page's address, the slugs it holds, and the tools' slugs where nothing else is possible."""
-    slug = facts.slug or (_slug_in(address) if address else None)
+    slug = facts.slug or (slug_of(address) if address else None)
     slugs = _tool_slugs(facts.tools, slug, links)
     tools = tuple(tool.model_copy(update={"slug": own}) for tool, own in zip(facts.tools, slugs, strict=True))
     return facts.model_copy(update={"url": address, "slug": slug, "tools": tools})
