@@ -145,7 +145,7 @@ def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
         # Not NORMAL: a claim lost in a power cut would let its batch go out a second time.
         "synchronous=full",
         "foreign_keys=on",
-        "cache_size=-16384",
+        "cache_size=-8192",
     ):
         connection.execute(f"pragma {pragma}").close()
 

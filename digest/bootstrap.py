@@ -30,6 +30,8 @@ class Timing:
     """Longer than a whole call plus 30 s, so that a living call never loses its batch."""
     backoff: timedelta = timedelta(seconds=30)
     longest_backoff: timedelta = timedelta(minutes=15)
+    longest_pause: timedelta = timedelta(hours=1)
+    """The most a provider's own "not before" is believed."""
 
 
 @dataclass(frozen=True)

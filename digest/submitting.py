@@ -310,7 +310,9 @@ def _record(session: Session, answer: Answer, services: Services, *, now: dateti
         case Accepted():
             batches.accepted(session, claimed, message_id=outcome.message_id, now=now)
         case Unavailable():
-            until = outcome.until or now + _backoff(claimed.attempt, services)
+            # A provider's clock that is far off must not put the edition off for ever.
+            latest = now + services.timing.longest_pause
+            until = min(outcome.until or now + _backoff(claimed.attempt, services), latest)
             batches.later(session, claimed, why=words, not_before=until)
             if outcome.everybody:
                 batches.pause_everybody(session, because=words, until=until, now=now)

@@ -77,4 +77,6 @@ def _in_one_sentence(problem: SQLAlchemyError | OSError) -> str:
         missing = "no such table" in first or "does not exist" in first
         mend = "run `digest db upgrade`" if missing else "see `digest doctor`"
         return f"The database said: {first} ({mend})."
+    if isinstance(problem, OSError) and problem.strerror:
+        return f"{problem.filename or 'The system'}: {problem.strerror}."
     return str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
