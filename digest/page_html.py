@@ -143,7 +143,7 @@ class _Reader:
         self.hidden: list[str] = []
         self.quoting = 0
         self.heading = 0
-        self.gap: str | None = None  # the blanks since an inline element ended
+        self.gap: str | None = None  # since an inline element ended: nothing, a blank or a line break
         self.cell: int | None = None
         self.link: tuple[str, list[str]] | None = None
         self.links: list[tuple[str, str, str]] = []  # host, slug, words
@@ -157,7 +157,8 @@ class _Reader:
         self.pieces.append(text)
         if self.link:
             self.link[1].append(text)
-        self.gap = None if self.gap is None or text.strip() else self.gap + text
+        if self.gap is not None:
+            self.gap = None if text.strip() else "\n" if "\n" in self.gap + text else " "
 
     def opaque(self, token: _Token) -> None:
         if token.tag == "title" and not self.hidden:
@@ -194,7 +195,7 @@ class _Reader:
         if token.closing:
             self.gap = ""
             return
-        if self.gap == "" or (self.gap and "\n" in self.gap and token.tag in _FLEXIBLE):
+        if self.gap == "" or (self.gap == "\n" and token.tag in _FLEXIBLE):
             self._break()
         self.gap = None
         if token.tag == "a":
