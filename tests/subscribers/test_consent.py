@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from database import Database
 from subscribers import addresses, consent, roster
 from subscribers.consent import Gone, LetterOwed, NoBasis, Outcome, Proof
+from subscribers.links import Links
 from subscribers.models import ConsentEvent, Subscriber
 from subscribers.policy import Act, State
 from tests.subscribers.cast import (
@@ -69,6 +70,20 @@ def test_a_confirmation_makes_active(database: Database) -> None:
 
     assert (ben.state, ben.confirmed_at, ben.pending_since, ben.basis) == (State.ACTIVE, NOW, None, None)
     assert (outcome.changed, outcome.letter) == (True, None)
+
+
+def test_a_link_made_from_the_row_confirms_it(database: Database) -> None:
+    """The time in a link is the time in the row, to the microsecond, on both databases."""
+    links = Links("https://news.example.com", ["a secret for tests only"])
+    with database.writing() as session:
+        signed_up(session, BEN, NOW + timedelta(microseconds=123_457))
+    with database.writing() as session:
+        ben = roster.find(session, BEN)
+        assert ben is not None
+        assert ben.pending_since is not None
+        link = links.read_confirm(links.confirm_url(ben.link_id, ben.pending_since, NOW).rpartition("/")[2])
+        assert link is not None
+        assert consent.confirm(session, ben, link, now=NOW + HOUR, source="confirm page").changed
 
 
 def test_a_second_press_is_harmless(database: Database) -> None:
