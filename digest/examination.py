@@ -152,6 +152,6 @@ def _way_out(services: Services, _now: datetime) -> Iterator[Finding]:
 
 def _outbox(folder: Path) -> Finding:
     there = next((each for each in (folder, *folder.absolute().parents) if each.exists()), Path("/"))
-    if os.access(there, os.W_OK):
+    if there.is_dir() and os.access(there, os.W_OK):
         return Finding("outbox", True, f"mails are written to {folder}, nobody gets them: set SENDGRID_API_KEY to send")
     return Finding("outbox", False, f"{folder} cannot be written; see DIGEST_OUTBOX_DIR")

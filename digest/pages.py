@@ -26,9 +26,10 @@ from digest.page_lines import Unreadable, lines_of
 from digest.page_schema import json_schema
 from digest.page_text import TextPage, read_lines
 
-__all__ = ["LARGEST_BODY", "Bad", "Page", "Reading", "json_schema", "read", "slug_of", "slug_splits"]
+__all__ = ["LARGEST_BODY", "LARGEST_COLLECTION", "Bad", "Page", "Reading", "json_schema", "read", "slug_of", "slug_splits"]
 
 LARGEST_BODY = 5_000_000  # bytes
+LARGEST_COLLECTION = 20_000_000  # bytes of JSON, which may hold many comparisons
 _MOST_SENTENCES = 40
 
 _APART = re.compile(r"(?=-vs-)")
@@ -106,8 +107,10 @@ def slug_of(url: str) -> str | None:
 
 
 def _decoded(body: bytes) -> str:
-    if len(body) > LARGEST_BODY:
-        raise Unreadable(f"The body has {len(body):,} bytes; at most {LARGEST_BODY:,} are read.")
+    opening = body[:1_024].removeprefix(BOM_UTF8).lstrip()[:1]
+    largest = LARGEST_COLLECTION if opening in (b"{", b"[") else LARGEST_BODY
+    if len(body) > largest:
+        raise Unreadable(f"The body has {len(body):,} bytes; at most {largest:,} are read.")
     if body.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         raise Unreadable("This is UTF-16 text: convert it to UTF-8.")
     if b"\0" in body or len(_CONTROLS.findall(body, 0, 4096)) > _MOST_CONTROLS:
