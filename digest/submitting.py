@@ -356,7 +356,8 @@ def _backoff(attempt: int, services: Services) -> timedelta:
 
 def _halt(session: Session, edition_id: int, *, why: str, now: datetime) -> None:
     """Nothing more begins until somebody has mended it; staff are told once."""
-    edition = session.get_one(Edition, edition_id, populate_existing=True)
+    # Locked: two workers that find the same cause at the same moment halt it once.
+    edition = session.get_one(Edition, edition_id, populate_existing=True, with_for_update=True)
     if edition.state is EditionState.SENDING:
         editions.hold(session, edition, why=why, by="the sender", now=now)
         postman.tell_staff(session, kind="halted", context={"week": edition.week, "why": why}, now=now)
@@ -379,8 +380,10 @@ def rescue(services: Services, *, now: datetime) -> int:
 
 def finish(services: Services, *, now: datetime) -> None:
     """Editions with nothing left to hand over: sent, or halted while any batch is uncertain."""
+    sending = sa.select(Edition).where(Edition.state == EditionState.SENDING).order_by(Edition.id)
     with services.database.writing() as session:
-        for edition in session.scalars(sa.select(Edition).where(Edition.state == EditionState.SENDING)).all():
+        # Skipped when locked: then another worker is finishing it at this moment.
+        for edition in session.scalars(sending.with_for_update(skip_locked=True)).all():
             _finish(session, edition, now=now)
 
 
