@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from database import Database
 from digest import staff
@@ -18,11 +19,12 @@ Shell = Callable[..., int]
 
 
 @pytest.fixture
-def shell(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+def shell(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("DIGEST_SECRET_KEY", "a secret for tests only")
     monkeypatch.chdir(tmp_path)
-    return lambda *arguments: run(["staff", *arguments])
+    yield lambda *arguments: run(["staff", *arguments])
+    structlog.reset_defaults()  # the command's log holds this test's stderr, which is closed now
 
 
 def test_staff_come_change_and_go(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import structlog
 
 from database import Database
 from digest.cli.app import run
@@ -48,11 +50,12 @@ class Shell:
 @pytest.fixture
 def shell(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
+) -> Iterator[Shell]:
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("DIGEST_SECRET_KEY", SECRET)
     monkeypatch.chdir(tmp_path)
-    return Shell(capsys, tmp_path)
+    yield Shell(capsys, tmp_path)
+    structlog.reset_defaults()  # the command's log holds this test's stderr, which is closed now
 
 
 @pytest.fixture
