@@ -26,7 +26,17 @@ from digest.page_lines import Unreadable, lines_of
 from digest.page_schema import json_schema
 from digest.page_text import TextPage, read_lines
 
-__all__ = ["LARGEST_BODY", "LARGEST_COLLECTION", "Bad", "Page", "Reading", "json_schema", "read", "slug_of", "slug_splits"]
+__all__ = [
+    "LARGEST_BODY",
+    "LARGEST_COLLECTION",
+    "Bad",
+    "Page",
+    "Reading",
+    "json_schema",
+    "read",
+    "slug_of",
+    "slug_splits",
+]
 
 LARGEST_BODY = 5_000_000  # bytes
 LARGEST_COLLECTION = 20_000_000  # bytes of JSON, which may hold many comparisons

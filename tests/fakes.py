@@ -39,7 +39,7 @@ class ScriptedTransport:
             self.taken.append(request)
             return Accepted(message_id=f"message-{len(self.taken)}")
 
-    def evidence(self, *, edition: str, batch: int, attempt: int) -> bool | None:
+    def evidence(self, *, edition: str, batch: int, attempt: int) -> bool | None:  # noqa: ARG002 - the real interface
         return self.found
 
     def close(self) -> None:

@@ -81,7 +81,7 @@ def tree(name: str) -> ast.Module:
 def room(name: str) -> str:
     if name.startswith(DOORS):
         return "door"
-    return name.split("/")[0].removesuffix(".py")
+    return name.partition("/")[0].removesuffix(".py")
 
 
 def is_ours(module: str, top: str) -> bool:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from digest import editions, preparing, sending, stats
+from digest import approving, editions, preparing, sending, stats
 from digest.bootstrap import Services
 from digest.models import Batch, Delivery, Edition, EditionState
 from subscribers.models import Rhythm
 from tests import make
+from tests.fakes import ScriptedTransport
 
 
 def prepared(services: Services, *, week: str = make.WEEK) -> stats.Numbers:
@@ -53,28 +56,20 @@ def test_a_monthly_reader_gets_the_first_edition_of_each_month(scripted: Service
     with scripted.database.writing() as session:
         make.subscriber(session, "ada@example.com", rhythm=Rhythm.MONTHLY)
         make.subscriber(session, "kim@example.com")
-    left_out = {}
-    for number, (week, send) in enumerate(
-        (
-            ("2026-W47", make.SEND),
-            ("2026-W48", make.SEND + timedelta(weeks=1)),
-            ("2026-W49", make.SEND + timedelta(weeks=2)),
-        )
-    ):
-        later = timedelta(weeks=number)
-        make.draft(scripted, week=week, now=make.CUTOFF + later)
-        from digest import approving
+    left_out = {week: sent_in(scripted, week, later) for later, week in enumerate(("2026-W47", "2026-W48", "2026-W49"))}
 
-        approving.approve(scripted, week, by="edda", send_at=send, seen_hash=None, now=make.APPROVED + later)
-        import threading
+    assert {"2026-W47": {}, "2026-W48": {"monthly: had 2026-W47": 1}, "2026-W49": {}} == left_out
 
-        sending.send_now(
-            scripted, week, by="test", clock=lambda at=send: at, now=send, skip_undo=True, stop=threading.Event()
-        )
-        with scripted.database.reading() as session:
-            left_out[week] = stats.numbers(session, editions.find(session, week)).left_out_by
 
-    assert left_out == {"2026-W47": {}, "2026-W48": {"monthly: had 2026-W47": 1}, "2026-W49": {}}
+def sent_in(services: Services, week: str, weeks_later: int) -> dict[str, int]:
+    """Draft, approve and send one week's edition; who was left out, by reason."""
+    later = timedelta(weeks=weeks_later)
+    send = make.SEND + later
+    make.draft(services, week=week, now=make.CUTOFF + later)
+    approving.approve(services, week, by="edda", send_at=send, seen_hash=None, now=make.APPROVED + later)
+    sending.send_now(services, week, by="test", clock=lambda: send, now=send, skip_undo=True, stop=threading.Event())
+    with services.database.reading() as session:
+        return stats.numbers(session, editions.find(session, week)).left_out_by
 
 
 def test_each_wish_gets_its_variant(services: Services) -> None:
@@ -98,7 +93,7 @@ def test_each_wish_gets_its_variant(services: Services) -> None:
         batches = session.scalars(sa.select(Batch).order_by(Batch.id)).all()
     assert numbers.deliveries == 30
     assert len({row.variant for row in rows}) == 6
-    changes = sum(one.variant != other.variant for one, other in zip(rows, rows[1:], strict=False))
+    changes = sum(one.variant != other.variant for one, other in pairwise(rows))
     assert changes == 5
     assert rows[-1].id - rows[0].id == 29
     assert Counter(row.variant for row in rows) == Counter(
@@ -170,8 +165,6 @@ def test_a_few_more_people_do_not_halt(services: Services) -> None:
 
 def test_a_lost_key_does_not_send_into_a_folder(services: Services, tmp_path: Path) -> None:
     """Approved for a provider, prepared with an outbox: halted, with what changed."""
-    from tests.fakes import ScriptedTransport
-
     real = make.services(services.database, tmp_path, transport=ScriptedTransport(kind="sendgrid"))
     make.approved(real, readers=3)
     with pytest.raises(preparing.NotAsApproved, match="the way out changed from 'sendgrid' to 'outbox'"):
@@ -199,8 +192,6 @@ def test_a_draft_is_not_prepared(services: Services) -> None:
 
 def test_two_preparers_at_once_make_one_audience(services: Services) -> None:
     """Four threads prepare the same edition: each subscriber has one delivery."""
-    import threading
-
     make.approved(services, readers=200)
     problems: list[BaseException] = []
 
