@@ -61,7 +61,7 @@ def services_in(folder: Path) -> Services:
                 "DATABASE_URL": f"sqlite:///{folder / 'digest.db'}",
                 "DIGEST_OUTBOX_DIR": str(folder / "outbox"),
                 "DIGEST_FROM_EMAIL": "verdicts@example.com",
-                "DIGEST_POSTAL_ADDRESS": "Weekly AI Tool Verdicts, 1 Sample Street, 10115 Berlin",
+                "DIGEST_POSTAL_ADDRESS": "1 Sample Street, 10115 Berlin",
             }
         )
     )
