@@ -24,7 +24,7 @@ def configure(form: Literal["console", "json"] | None, *, quiet: bool = False) -
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR if quiet else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
     # The SendGrid client logs its key and every payload at DEBUG.

@@ -11,6 +11,7 @@ from database import WriteLockTimeout
 from digest.cli import console
 from digest.errors import DigestError
 from digest.settings import SettingsProblem
+from subscribers.errors import PeopleError
 
 app = typer.Typer(
     name="digest",
@@ -62,7 +63,7 @@ def run(arguments: list[str] | None = None) -> int:
     except (SettingsProblem, console.WrongUsage) as problem:
         console.note(str(problem))
         return console.WRONG_USAGE
-    except (DigestError, WriteLockTimeout) as problem:
+    except (DigestError, PeopleError, WriteLockTimeout) as problem:
         console.note(str(problem))
         return console.COULD_NOT
     except (SQLAlchemyError, OSError) as problem:
