@@ -7,22 +7,21 @@ Every job may run twice, late, or in two processes at once; the rows decide who 
 from __future__ import annotations
 
 import argparse
-import signal
+import logging
+import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import FrameType
-from typing import Any
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from database import WriteLockTimeout
-from digest import jobs, logs, settings
+from digest import jobs, logs, settings, stopping
 from digest.bootstrap import Services, bootstrap
 from digest.errors import DigestError
 from digest.migrations import ensure_current
@@ -54,11 +53,13 @@ JOBS = (
 
 
 class Clock:
-    """All jobs in one process, each in its own thread, none twice at a time."""
+    """All jobs in one process, each in its own thread, none twice at a time. With `stop` set no job begins."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, *, stop: threading.Event | None = None) -> None:
         self._services = services
-        self._stop = threading.Event()
+        self._stop = stop or threading.Event()
+        # It warns of every look that finds the last one still at work, which is how a long send looks.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         # max_instances and grace belong in job_defaults: given to the scheduler itself they are silently ignored.
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(len(JOBS))},
@@ -76,9 +77,12 @@ class Clock:
     def stop(self) -> None:
         """Finish the calls in flight, release what is claimed, and come back when that is done."""
         self._stop.set()
-        self._scheduler.shutdown(wait=True)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
 
     def _run(self, job: Job) -> None:
+        if self._stop.is_set():
+            return
         # Nothing may escape: the scheduler would only log it, and the run would leave no row.
         try:
             run_once(job, self._services, stop=self._stop)
@@ -86,18 +90,20 @@ class Clock:
             log.exception("job failed", job=job.name)
 
 
-def run_once(job: Job, services: Services, *, stop: threading.Event) -> str:
-    """One look. What it did is kept in `job_runs`, also when it failed; then the error goes on."""
+def run_once(job: Job, services: Services, *, stop: threading.Event, process: str | None = None) -> str:
+    """One look. What it did is kept in `job_runs`, also when it failed; then the error goes on.
+
+    `process` is who looked, this process unless said otherwise; quiet looks of the same are counted together.
+    """
     shift = jobs.Shift(clock=real_now, stop=stop)
     started = real_now()
     try:
         said = job.run(services, shift)
     except Exception as why:
-        jobs.note_run(
-            services, job.name, started=started, finished=real_now(), ok=False, said=f"{type(why).__name__}: {why}"
-        )
+        problem = f"{type(why).__name__}: {_in_one_sentence(why)}"
+        jobs.note_run(services, job.name, started=started, finished=real_now(), ok=False, said=problem, process=process)
         raise
-    jobs.note_run(services, job.name, started=started, finished=real_now(), ok=True, said=said)
+    jobs.note_run(services, job.name, started=started, finished=real_now(), ok=True, said=said, process=process)
     return said
 
 
@@ -106,7 +112,7 @@ def real_now() -> datetime:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The clock alone, until SIGTERM or Ctrl-C."""
+    """The clock alone, until SIGTERM or Ctrl-C; a second one ends it at once."""
     options = _options(arguments)
     if options.list:
         for job in JOBS:
@@ -115,9 +121,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         _work(options.once)
     except SettingsProblem as problem:
-        sys.exit(_complain(problem, 2))
+        sys.exit(_complain(str(problem), 2))
     except (DigestError, WriteLockTimeout, SQLAlchemyError, OSError) as problem:
-        sys.exit(_complain(problem, 1))
+        sys.exit(_complain(_in_one_sentence(problem), 1))
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -127,9 +133,17 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _complain(problem: Exception, code: int) -> int:
-    sys.stderr.write(f"{str(problem).strip() or type(problem).__name__}\n")
+def _complain(sentence: str, code: int) -> int:
+    sys.stderr.write(f"{sentence}\n")
     return code
+
+
+def _in_one_sentence(problem: Exception) -> str:
+    """What a database says comes with the whole statement and its values, which may be people's addresses."""
+    if isinstance(problem, DBAPIError):
+        said = f"The database said: {problem.orig}"
+        return f"{said.strip().splitlines()[0].rstrip('.')}; see `digest doctor`."
+    return str(problem).strip() or type(problem).__name__
 
 
 def _work(once: str | None) -> None:
@@ -141,31 +155,29 @@ def _work(once: str | None) -> None:
         if once is None:
             _until_stopped(services)
         else:
-            stop = threading.Event()
-            _on_signals(stop)
-            job = next(job for job in JOBS if job.name == once)
-            sys.stdout.write(f"{run_once(job, services, stop=stop) or 'nothing to do'}\n")
+            _one_look(once, services)
     finally:
         services.close()
 
 
 def _until_stopped(services: Services) -> None:
-    asked = threading.Event()
-    _on_signals(asked)
-    clock = Clock(services)
-    clock.start()
-    log.info("the clock runs", jobs=[job.name for job in JOBS])
-    asked.wait()
-    log.info("the clock stops: finishing the calls in flight")
-    clock.stop()
+    with stopping.asked_to_stop(_say_it_stops) as stop:
+        clock = Clock(services, stop=stop)
+        clock.start()
+        log.info("the clock runs", jobs=[job.name for job in JOBS])
+        stop.wait()
+        clock.stop()
 
 
-def _on_signals(event: threading.Event) -> None:
-    def asked(_signal: int, _frame: FrameType | None) -> Any:
-        event.set()
+def _one_look(name: str, services: Services) -> None:
+    job = next(job for job in JOBS if job.name == name)
+    with stopping.asked_to_stop(_say_it_stops) as stop:
+        said = run_once(job, services, stop=stop, process=f"{socket.gethostname()}/once")
+    sys.stdout.write(f"{said or 'nothing to do'}\n")
 
-    signal.signal(signal.SIGTERM, asked)
-    signal.signal(signal.SIGINT, asked)
+
+def _say_it_stops() -> None:
+    log.info("asked to stop: finishing the calls in flight; once more ends at once")
 
 
 if __name__ == "__main__":

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
+from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from database import claim
-from digest import approving, batches, drafting, gathering, postman, sending, submitting, weeks
+from digest import approving, batches, drafting, editions, gathering, postman, sending, submitting, weeks
 from digest.bootstrap import Services
-from digest.models import Edition, EditionState, JobRun, Letter, LetterState, Staff
+from digest.models import Edition, EditionLog, EditionState, JobRun, Letter, LetterState, Staff
 from digest.submitting import Clock
+from digest.transport import Outbox
+from digest.weeks import Week
 
 REMIND_BEFORE = timedelta(hours=3)
 KEEP_RUNS = timedelta(days=14)
 KEEP_LETTERS = timedelta(days=90)
+# Nobody writes one batch into the outbox for so long: what is older was left by a process that died.
+KEEP_HALF_WRITTEN = timedelta(days=1)
 # One row for a quiet hour rather than one for every look.
 QUIET_ROW = timedelta(hours=1)
+MOST_LETTERS = 500
+AUTOMATIC = "automatic approval"
 
 
 @dataclass(frozen=True)
@@ -37,26 +46,41 @@ def gather(services: Services, shift: Shift) -> str:
     return str(polled) if polled.sources else ""
 
 
+# — the draft —
+
+
 def draft(services: Services, shift: Shift) -> str:
-    """Draft the latest week whose cut-off has passed; weeks nobody was there for are skipped."""
+    """Draft the latest week whose cut-off has passed; where the settings say so, approve it without a person."""
     now, settings = shift.clock(), services.settings
     latest = weeks.latest_cutoff(now, settings.digest_cutoff, settings.digest_timezone)
-    with services.database.reading() as session:
-        if not drafting.is_wanted(session, latest, settings):
-            return ""
+    said = _make(services, latest, now)
+    if settings.digest_approval == "auto":
+        said += _approve(services, latest, now)
+    return ", ".join(said)
+
+
+def _make(services: Services, week: Week, now: datetime) -> list[str]:
+    """The edition of a week that has none yet; weeks nobody was there for are skipped."""
+    settings = services.settings
+    if not _is_wanted(services, week):
+        return []
     try:
         with services.database.writing() as session:
-            missed = drafting.skip_missed(session, latest, settings, now=now)
-            made = drafting.draft(session, latest, settings, by=drafting.CLOCK, now=now)
+            missed = drafting.skip_missed(session, week, settings, now=now)
+            made = drafting.draft(session, week, settings, by=drafting.CLOCK, now=now)
             if not made.made:
-                return ""
+                return []
             _tell(session, made.edition, settings.digest_site_url, now)
-            said = f"{made.edition.week} made as {made.edition.state}"
+            return [*(f"{each} skipped" for each in missed), f"{week} made as {made.edition.state}"]
     except IntegrityError:
-        return ""  # another clock made it at the same moment
-    if settings.digest_approval == "auto" and made.edition.state is EditionState.DRAFT:
-        said += f"; {approving.approve_automatically(services, str(latest), now=now)}"
-    return ", ".join([*(f"{week} skipped" for week in missed), said])
+        if _is_wanted(services, week):
+            raise
+        return []  # another clock made it at the same moment
+
+
+def _is_wanted(services: Services, week: Week) -> bool:
+    with services.database.reading() as session:
+        return drafting.is_wanted(session, week, services.settings)
 
 
 def _tell(session: Session, edition: Edition, site_url: str, now: datetime) -> None:
@@ -69,6 +93,45 @@ def _tell(session: Session, edition: Edition, site_url: str, now: datetime) -> N
         "site_url": site_url,
     }
     postman.tell_staff(session, kind=kind, context=context, now=now)
+
+
+def _approve(services: Services, week: Week, now: datetime) -> list[str]:
+    """Approve a draft nobody has touched. One that cannot be approved so is left to a person, and staff are told.
+
+    Looked for at every look, not only after drafting: a clock that dies between the two must not cost the week.
+    """
+    with services.database.reading() as session:
+        if _untouched(session, week) is None:
+            return []
+    try:
+        approving.approve(services, str(week), by=AUTOMATIC, send_at=None, seen_hash=None, now=now)
+    except (approving.Blocked, approving.SendTimePassed) as why:
+        left = _leave_to_a_person(services, week, str(why), now)
+        return [f"{week} not approved automatically"] if left else []
+    except (approving.ContentChanged, editions.NotThatMove):
+        return []  # another clock or a person was quicker
+    return [f"{week} approved automatically"]
+
+
+def _leave_to_a_person(services: Services, week: Week, why: str, now: datetime) -> bool:
+    """True for exactly one of the clocks that look at the same time."""
+    with services.database.writing() as session:
+        edition = _untouched(session, week, lock=True)
+        if edition is None:
+            return False
+        editions.log(session, edition, by=AUTOMATIC, what="left to a person", why=why, now=now)
+        postman.tell_staff(session, kind="not-approved", context={"week": edition.week, "why": why}, now=now)
+        return True
+
+
+def _untouched(session: Session, week: Week, *, lock: bool = False) -> Edition | None:
+    """The draft of a week whose log says only that it was made: what people reopen or change is theirs to approve."""
+    found = sa.select(Edition).where(Edition.week == str(week), Edition.state == EditionState.DRAFT)
+    edition = session.scalars(found.with_for_update() if lock else found).one_or_none()
+    if edition is None:
+        return None
+    lines = session.scalar(sa.select(sa.func.count()).where(EditionLog.edition_id == edition.id))
+    return edition if lines == 1 else None
 
 
 def remind(services: Services, shift: Shift) -> str:
@@ -100,16 +163,26 @@ def _remind(session: Session, edition: Edition, site_url: str, now: datetime) ->
     return ours
 
 
+# — the way out —
+
+
 def send(services: Services, shift: Shift) -> str:
     """Prepare what is due and hand over what is being sent."""
     return sending.send_due(services, clock=shift.clock, stop=shift.stop)
 
 
 def letters(services: Services, shift: Shift) -> str:
-    """Post what the postman holds."""
-    posted = postman.post_due(services, now=shift.clock())
-    parts = {"posted": posted.accepted, "put off": posted.put_off, "given up": posted.given_up}
-    return ", ".join(f"{count} {word}" for word, count in parts.items() if count)
+    """Post what the postman holds, one by one, until somebody asks to stop."""
+    tally = Counter[str]()
+    for _ in range(MOST_LETTERS):
+        if shift.stop.is_set():
+            break
+        # The time is read for each: a provider that hangs makes a round longer than a letter may be claimed for.
+        became = postman.post_next(services, now=shift.clock())
+        if became is None:
+            break
+        tally[became] += 1
+    return ", ".join(f"{tally[word]} {word}" for word in ("posted", "put off", "given up") if tally[word])
 
 
 def rescue(services: Services, shift: Shift) -> str:
@@ -120,8 +193,11 @@ def rescue(services: Services, shift: Shift) -> str:
     return f"{moved} batches rescued" if moved else ""
 
 
+# — tidying —
+
+
 def tidy(services: Services, shift: Shift) -> str:
-    """Forget old runs, letters long accepted, and pauses that are over."""
+    """Forget old runs, letters long accepted, pauses that are over, and what a dead process left half written."""
     now = shift.clock()
     with services.database.writing() as session:
         runs = session.execute(sa.delete(JobRun).where(JobRun.finished_at < now - KEEP_RUNS))
@@ -129,16 +205,50 @@ def tidy(services: Services, shift: Shift) -> str:
             sa.delete(Letter).where(Letter.state != LetterState.QUEUED, Letter.queued_at < now - KEEP_LETTERS)
         )
         batches.forget_pauses(session, now=now)
-    gone = int(getattr(runs, "rowcount", 0)), int(getattr(old, "rowcount", 0))
-    return f"forgot {gone[0]} runs and {gone[1]} letters" if any(gone) else ""
+    gone = {
+        "runs": int(getattr(runs, "rowcount", 0)),
+        "letters": int(getattr(old, "rowcount", 0)),
+        "half-written batches": _clear_outbox(services, now),
+    }
+    counts = [f"{count} {what}" for what, count in gone.items() if count]
+    return f"forgot {', '.join(counts)}" if counts else ""
+
+
+def _clear_outbox(services: Services, now: datetime) -> int:
+    """Remove the folders that a process died while writing: nothing in them was ever accepted."""
+    if not isinstance(services.transport, Outbox):
+        return 0
+    left = [path for path in services.transport.folder.glob("*/.batch-*") if _is_old(path, now)]
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True)
+    return len(left)
+
+
+def _is_old(path: Path, now: datetime) -> bool:
+    try:
+        return datetime.fromtimestamp(path.lstat().st_mtime, UTC) < now - KEEP_HALF_WRITTEN
+    except FileNotFoundError:
+        return False  # written whole or cleared away just now
 
 
 # — heartbeat —
 
 
-def note_run(services: Services, job: str, *, started: datetime, finished: datetime, ok: bool, said: str) -> None:
-    """Keep what a run said. Runs that had nothing to say are counted in one row an hour: it is the heartbeat."""
-    process = batches.owner_name("clock")
+def note_run(
+    services: Services,
+    job: str,
+    *,
+    started: datetime,
+    finished: datetime,
+    ok: bool,
+    said: str,
+    process: str | None = None,
+) -> None:
+    """Keep what a run said. Runs that had nothing to say are counted in one row an hour: it is the heartbeat.
+
+    `process` is who ran it; this process, unless said otherwise.
+    """
+    process = process or batches.owner_name("clock")
     with services.database.writing() as session:
         if ok and not said and _count_quiet(session, job, process, finished):
             return
@@ -168,8 +278,11 @@ def has_staff(session: Session) -> bool:
 
 
 def last_failures(session: Session) -> list[JobRun]:
-    """Jobs whose latest run failed."""
-    latest = sa.select(sa.func.max(JobRun.id)).group_by(JobRun.job)
-    return list(
-        session.scalars(sa.select(JobRun).where(JobRun.id.in_(latest), JobRun.ok.is_(False)).order_by(JobRun.job))
+    """Jobs whose latest run failed, by job."""
+    later = sa.orm.aliased(JobRun)
+    since = sa.exists().where(
+        later.job == JobRun.job,
+        # By its end, not its number: the row of a quiet hour is older than what came in that hour.
+        sa.tuple_(later.finished_at, later.id) > sa.tuple_(JobRun.finished_at, JobRun.id),
     )
+    return list(session.scalars(sa.select(JobRun).where(JobRun.ok.is_(False), sa.not_(since)).order_by(JobRun.job)))

@@ -6,23 +6,25 @@ more: twice is better than never, for letters and notices only.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import takewhile
+from typing import Any, Literal
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
 from database import claim
-from digest import headers
+from digest import batches, headers
 from digest.bootstrap import Services
 from digest.errors import DigestError
-from digest.models import Letter, LetterState, Staff
+from digest.models import Letter, LetterState, Pause, Staff
 from digest.rendering import Imprint, Mail, render_mail
 from digest.settings import Settings
-from digest.transport import Outgoing, Paper, Recipient, Refused, Sender, TransportError
+from digest.transport import Outgoing, Paper, Recipient, Refused, Sender, Unavailable, Uncertain
 from subscribers.consent import LetterOwed
 from subscribers.models import State, Subscriber
 
@@ -30,7 +32,10 @@ log = structlog.get_logger()
 
 LONGEST_CALL = timedelta(minutes=3)
 FIRST_RETRY = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(hours=1)
 MOST_ATTEMPTS = 8  # about four hours of trying
+ALL_BUT_ONE = MOST_ATTEMPTS - 1
+INTERRUPTED = "the process that was posting it ended before it could note the answer"
 
 
 class NoLongerOwed(DigestError):
@@ -78,72 +83,111 @@ class Posted:
     given_up: int = 0
 
 
+Became = Literal["posted", "put off", "given up"]
+
+
 def post_due(services: Services, *, now: datetime, most: int = 500) -> Posted:
     """Post every letter that is due, one by one; a failed one is tried again later and never stops the others."""
-    tally = {"accepted": 0, "put_off": 0, "given_up": 0}
-    for _ in range(most):
-        letter = _claim_due(services, now)
-        if letter is None:
-            break
-        tally[_post(services, letter, now)] += 1
-    return Posted(**tally)
+    tally = Counter(takewhile(bool, (post_next(services, now=now) for _ in range(most))))
+    return Posted(tally["posted"], tally["put off"], tally["given up"])
+
+
+def post_next(services: Services, *, now: datetime) -> Became | None:
+    """Post the letter that has been due longest; None when none is due, or when no call may begin."""
+    letter = _claim_due(services, now)
+    if letter is None:
+        return None
+    if letter.attempts > MOST_ATTEMPTS:
+        return _give_up(services, letter, INTERRUPTED)
+    try:
+        outgoing = _outgoing(services, letter, now)
+        services.transport.post(services.transport.build(outgoing))
+    except (Refused, NoLongerOwed) as why:
+        return _give_up(services, letter, str(why))
+    except Unavailable as why:
+        if why.everybody:
+            _pause_everybody(services, why, now)
+        return _put_off(services, letter, str(why), not_before=now + _backoff(letter))
+    except Uncertain as why:
+        return _once_more(services, letter, str(why), now)
+    except DigestError as why:
+        return _put_off(services, letter, str(why), not_before=now + _backoff(letter))
+    except Exception as why:
+        # Whatever it is about this letter, the others are not to wait for it.
+        log.exception("a letter failed in an unforeseen way", letter=letter.id)
+        return _once_more(services, letter, f"it failed in an unforeseen way: {type(why).__name__}", now)
+    _note(services, letter, LetterState.ACCEPTED, accepted_at=now, last_problem=None)
+    return "posted"
 
 
 def _claim_due(services: Services, now: datetime) -> Letter | None:
-    """The oldest letter due, moved ahead so that nobody else posts it while we do."""
+    """The oldest letter due, moved ahead so that nobody else posts it while we do.
+
+    Until its answer is noted it says that it was interrupted. One that is found saying so may have been posted
+    already: it gets one more attempt and no other.
+    """
     with services.database.writing() as session:
         due = (
             sa.select(Letter)
-            .where(Letter.state == LetterState.QUEUED, Letter.not_before <= now)
+            .where(Letter.state == LetterState.QUEUED, Letter.not_before <= now, sa.not_(_everybody_waits(now)))
             .order_by(Letter.not_before, Letter.id)
             .limit(1)
             .with_for_update(skip_locked=True)
         )
         letter = session.scalars(due).one_or_none()
-        if letter is None:
-            return None
-        ours = claim(
-            session,
-            Letter,
-            Letter.id == letter.id,
-            Letter.state == LetterState.QUEUED,
-            Letter.not_before == letter.not_before,
-            values={"not_before": now + LONGEST_CALL, "attempts": letter.attempts + 1},
-        )
-        session.refresh(letter)
-        return letter if ours else None
+        if letter is not None:
+            used = ALL_BUT_ONE if letter.last_problem == INTERRUPTED else 0
+            letter.attempts = max(letter.attempts, used) + 1
+            letter.not_before, letter.last_problem = now + LONGEST_CALL, INTERRUPTED
+        return letter
 
 
-def _post(services: Services, letter: Letter, now: datetime) -> str:
-    try:
-        outgoing = _outgoing(services, letter, now)
-        services.transport.post(services.transport.build(outgoing))
-    except (Refused, NoLongerOwed) as why:
-        return _note(services, letter, LetterState.GIVEN_UP, now, problem=str(why))
-    except (TransportError, DigestError) as why:
-        if letter.attempts >= MOST_ATTEMPTS:
-            return _note(services, letter, LetterState.GIVEN_UP, now, problem=str(why))
-        return _note(services, letter, LetterState.QUEUED, now, problem=str(why))
-    return _note(services, letter, LetterState.ACCEPTED, now)
+def _everybody_waits(now: datetime) -> sa.ColumnElement[bool]:
+    """A pause that is about no edition in particular is about every call."""
+    return sa.exists().where(Pause.edition_id.is_(None), sa.or_(Pause.until.is_(None), Pause.until > now))
 
 
-def _note(services: Services, letter: Letter, state: LetterState, now: datetime, *, problem: str | None = None) -> str:
-    wait = FIRST_RETRY * 2 ** min(letter.attempts, 8) if state is LetterState.QUEUED else timedelta(0)
+def _pause_everybody(services: Services, why: Unavailable, now: datetime) -> None:
+    # A provider's clock that is far off must not silence us for ever.
+    until = min(why.until or now + FIRST_RETRY, now + LONGEST_PAUSE)
     with services.database.writing() as session:
-        session.execute(
-            sa.update(Letter)
-            .where(Letter.id == letter.id)
-            .values(
-                state=state,
-                not_before=now + wait,
-                accepted_at=now if state is LetterState.ACCEPTED else None,
-                last_problem=problem,
-            )
-        )
-    word = {LetterState.ACCEPTED: "accepted", LetterState.QUEUED: "put_off"}.get(state, "given_up")
-    event = "letter " + word.replace("_", " ")
-    log.info(event, kind=letter.kind, letter=letter.id, **({"why": problem} if problem else {}))
-    return word
+        batches.pause_everybody(session, because=str(why), until=until, now=now)
+
+
+def _backoff(letter: Letter) -> timedelta:
+    wait: timedelta = FIRST_RETRY * 2 ** min(letter.attempts, MOST_ATTEMPTS)
+    return wait
+
+
+def _put_off(services: Services, letter: Letter, why: str, *, not_before: datetime, used: int = 0) -> Became:
+    """Tried again later, unless every attempt is used up. `used` counts where one call was worth several."""
+    attempts = max(letter.attempts, used)
+    if attempts >= MOST_ATTEMPTS:
+        return _give_up(services, letter, why)
+    _note(services, letter, LetterState.QUEUED, not_before=not_before, attempts=attempts, last_problem=why)
+    return "put off"
+
+
+def _once_more(services: Services, letter: Letter, why: str, now: datetime) -> Became:
+    """It may have been taken, so it is posted once more and no oftener: people count the letters they get."""
+    return _put_off(services, letter, why, not_before=now + _backoff(letter), used=ALL_BUT_ONE)
+
+
+def _give_up(services: Services, letter: Letter, why: str) -> Became:
+    _note(services, letter, LetterState.GIVEN_UP, last_problem=why)
+    return "given up"
+
+
+def _note(services: Services, letter: Letter, state: LetterState, **values: Any) -> None:
+    """Write down what became of one attempt. A yes counts whenever it comes; anything else only from the latest."""
+    still = [Letter.id == letter.id, Letter.state == LetterState.QUEUED]
+    if state is not LetterState.ACCEPTED:
+        still.append(Letter.attempts == letter.attempts)
+    with services.database.writing() as session:
+        claim(session, Letter, *still, values={"state": state, **values})
+    words = {LetterState.ACCEPTED: "accepted", LetterState.QUEUED: "put off", LetterState.GIVEN_UP: "given up"}
+    event, why = f"letter {words[state]}", values["last_problem"]
+    log.info(event, kind=letter.kind, letter=letter.id, **({"why": why} if why else {}))
 
 
 def _outgoing(services: Services, letter: Letter, now: datetime) -> Outgoing:

@@ -1,40 +1,44 @@
-"""Hand an edition over with a bar to look at; Ctrl-C and SIGTERM end it gently, a second Ctrl-C at once."""
+"""Hand an edition over with a bar to look at; Ctrl-C and SIGTERM end it gently, a second one at once."""
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
-from types import FrameType
 
-from digest import editions, sending, stats, submitting
+from digest import editions, sending, stats, stopping, submitting
 from digest.bootstrap import Services
 from digest.cli import console
 from digest.models import EditionState
 
-INTERRUPTED = 130
+FINISHING = "finishing the calls in flight; once more ends at once and leaves them uncertain"
 LONGEST_NAP = timedelta(seconds=5)
 
 
 def send_with_bar(services: Services, week: str, *, by: str, now: datetime, skip_undo: bool) -> None:
     """Hand over until nothing is left to do, or until somebody asks to stop."""
-    with _stopping() as stop:
+    said = ""
+    with stopping.asked_to_stop(lambda: console.note(FINISHING)) as stop:
         while True:
             _one_round(services, week, by=by, now=now, skip_undo=skip_undo, stop=stop)
             with services.database.reading() as session:
                 waits = submitting.waiting(session, editions.find(session, week), now=console.real_now())
             if waits is None or stop.is_set():
                 break
+            words = _in_words(waits)
+            if words != said:
+                console.note(words)
+                said = words
             if waits.until is None:
-                console.note(f"waiting until somebody lifts this: {waits.why}")
                 break
-            console.note(f"waiting until {waits.until:%H:%M:%S} UTC: {waits.why}")
             stop.wait(min(waits.until - console.real_now(), LONGEST_NAP).total_seconds())
     if stop.is_set():
         _say_where_it_stands(services, week)
+
+
+def _in_words(waits: submitting.Waiting) -> str:
+    if waits.until is None:
+        return f"waiting until somebody lifts this: {waits.why}"
+    return f"waiting until {waits.until:%H:%M:%S} UTC: {waits.why}"
 
 
 def _one_round(
@@ -73,22 +77,3 @@ def _say_where_it_stands(services: Services, week: str) -> None:
             f"Stopped: {numbers.accepted:,} of {numbers.deliveries:,} accepted, {numbers.waiting:,} waiting. "
             f"Run the same command again to go on."
         )
-
-
-@contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """An event that the first SIGINT or SIGTERM sets; a second SIGINT ends the process where it stands."""
-    stop = threading.Event()
-
-    def asked(_signal: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            os._exit(INTERRUPTED)
-        stop.set()
-        console.note("finishing the calls in flight; once more ends at once and leaves them uncertain")
-
-    before = {each: signal.signal(each, asked) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 import uvicorn
 
+from digest import stopping
 from digest.bootstrap import Services
 from digest.cli import console
 from digest.cli.services import opened
 from digest.errors import DigestError
 from digest.web.app import create_app
 from scheduler import Clock
+
+ENDING = "ending: finishing the calls in flight; once more ends at once"
+LONGEST_REQUEST = 10  # seconds
 
 
 class AddressInUse(DigestError):
@@ -40,15 +46,40 @@ def serve_services(services: Services, *, host: str, port: int, with_clock: bool
             raise AddressInUse(
                 f"{host}:{port} cannot be used: {why.strerror}; choose another with --host or --port."
             ) from why
-        config = uvicorn.Config(
-            create_app(services), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=10
+        server = _Server(
+            uvicorn.Config(
+                create_app(services),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=LONGEST_REQUEST,
+            )
         )
-        clock = Clock(services) if with_clock else None
-        if clock:
-            clock.start()
-        console.note(f"serving http://{host}:{port}{'' if clock else ' without the clock'}; Ctrl-C ends it")
-        try:
-            uvicorn.Server(config).run(sockets=[listening])
-        finally:
-            if clock:
+        with stopping.asked_to_stop(server.end) as stop:
+            clock = Clock(services, stop=stop)
+            try:
+                if with_clock:
+                    clock.start()
+                console.note(
+                    f"serving {_address(host, port)}{'' if with_clock else ' without the clock'}; Ctrl-C ends it"
+                )
+                server.run(sockets=[listening])
+            finally:
                 clock.stop()
+
+
+class _Server(uvicorn.Server):
+    """Ends when it is told to. By itself it would catch the signals and raise them again when it is done, and that
+    would end the process while the clock still waits for an answer."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def end(self) -> None:
+        self.should_exit = True
+        console.note(ENDING)
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
