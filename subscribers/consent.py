@@ -7,14 +7,14 @@ the same transaction. What may happen is decided in `policy`; nothing here is HT
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from subscribers import policy, rows, standings
+from subscribers import policy, rows, standings, wishes
 from subscribers.addresses import Address, on_the_wire
 from subscribers.errors import PeopleError
 from subscribers.letters import LetterOwed
@@ -23,9 +23,11 @@ from subscribers.models import Subscriber
 from subscribers.policy import Act, Decision, Standing, State
 from subscribers.rows import Gone, Proof
 from subscribers.texts import one_line, shortened
+from subscribers.wishes import Wishes
 
 __all__ = [
     "Added",
+    "Chosen",
     "Gone",
     "LetterOwed",
     "Newcomer",
@@ -34,6 +36,7 @@ __all__ = [
     "Proof",
     "add",
     "add_all",
+    "choose_wishes",
     "confirm",
     "forecast",
     "lift",
@@ -80,6 +83,14 @@ class Added:
     newcomer: Newcomer
     decision: Decision
     letter: LetterOwed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What became of somebody's wishes. Equal `before` and `after`: nothing was recorded."""
+
+    before: Wishes
+    after: Wishes
 
 
 def sign_up(session: Session, address: Address, *, now: datetime, source: str, proof: Proof = NO_PROOF) -> Outcome:
@@ -174,6 +185,26 @@ def lift(session: Session, subscriber: Subscriber, *, because: str, now: datetim
         subscriber.suppressed_because = None
         subscriber.pending_since = now
     return _carry_out(session, subscriber, decision, Act.LIFT, now=now, source=source, proof=_evidence(because))
+
+
+def choose_wishes(
+    session: Session, subscriber: Subscriber, wanted: Wishes, *, now: datetime, source: str, proof: Proof = NO_PROOF
+) -> Chosen:
+    """Somebody active says what they want to get. It changes wishes and nothing else; of others it changes nothing."""
+    rows.lock(session, subscriber)
+    before, after = subscriber.wishes.at(now), wanted.at(now)
+    if subscriber.state is not State.ACTIVE or before == after:
+        return Chosen(before, before)
+    subscriber.topics = wishes.stored_topics(after.topics)
+    subscriber.rhythm = after.rhythm
+    subscriber.plain_text = after.plain_text
+    subscriber.paused_until = after.paused_until
+    subscriber.changed_at = now
+    session.flush()
+    said = [wishes.in_words(before, after), *([f"shown: {proof.wording}"] if proof.wording else [])]
+    proof = replace(proof, wording="; ".join(said))
+    rows.record(session, [subscriber.id], wishes.CHANGED, happened_at=now, source=source, proof=proof)
+    return Chosen(before, after)
 
 
 def add(session: Session, newcomer: Newcomer, *, basis: str | None, now: datetime, source: str) -> Outcome:

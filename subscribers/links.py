@@ -7,6 +7,7 @@ survive key rotation: the first key signs, all keys verify. A mail may be forwar
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -57,6 +58,7 @@ class Links:
         self._unsubscribe = _Purpose("unsubscribe", site, keys, LINK_ID_LENGTH)
         self._preferences = _Purpose("preferences", site, keys, LINK_ID_LENGTH)
         self._confirm = _Purpose("confirm", site, keys, LINK_ID_LENGTH + _SINCE_LENGTH + _EXPIRY_LENGTH)
+        self._undo = _Purpose("undo", site, keys, None)
         # Bound once: these two are made for every recipient of every edition.
         self.unsubscribe_url = self._unsubscribe.url
         self.preferences_url = self._preferences.url
@@ -66,6 +68,10 @@ class Links:
         since = (pending_since - _EPOCH) // _MICROSECOND
         expires = int((now + CONFIRM_WITHIN).timestamp())
         return self._confirm.url(f"{link_id}{since:0{_SINCE_LENGTH}x}{expires:0{_EXPIRY_LENGTH}x}")
+
+    def undo_token(self, link_id: str, wishes: str) -> str:
+        """What somebody wanted before, sealed for the form that gives it back: it can bring in nothing else."""
+        return self._undo.token(link_id + base64.urlsafe_b64encode(wishes.encode()).decode())
 
     def read_unsubscribe(self, token: str) -> str | None:
         """The person's link id; None for anything we did not make for this purpose."""
@@ -87,12 +93,19 @@ class Links:
             expires_at=datetime.fromtimestamp(int(expires, 16), UTC),
         )
 
+    def read_undo(self, token: str, link_id: str) -> str | None:
+        """What was sealed for this person; None for anything else."""
+        payload = self._undo.read(token)
+        if payload is None or payload[:LINK_ID_LENGTH] != link_id:
+            return None
+        return base64.urlsafe_b64decode(payload[LINK_ID_LENGTH:]).decode()
+
 
 class _Purpose:
-    """One kind of link: its place on the site and its seals, one for each key."""
+    """One kind of link: its place on the site and its seals, one for each key. `payload_length` None: any."""
 
-    def __init__(self, name: str, site: str, keys: Sequence[str], payload_length: int) -> None:
-        self._length = KEY_ID_LENGTH + payload_length + SEAL_LENGTH
+    def __init__(self, name: str, site: str, keys: Sequence[str], payload_length: int | None) -> None:
+        self._length = None if payload_length is None else KEY_ID_LENGTH + payload_length + SEAL_LENGTH
         # Keyed once and copied for each token: keying costs more than sealing. Older keys are put in first, so that
         # the newest wins should two ids ever be alike.
         self._seals = {_key_id(key): _keyed(key, name) for key in reversed(keys)}
@@ -104,8 +117,11 @@ class _Purpose:
         seal.update(payload.encode())
         return f"{self._start}{payload}{seal.hexdigest()}"
 
+    def token(self, payload: str) -> str:
+        return self.url(payload).rpartition("/")[2]
+
     def read(self, token: str) -> str | None:
-        if len(token) != self._length or not token.isascii():
+        if (self._length is not None and len(token) != self._length) or not token.isascii():
             return None
         keyed = self._seals.get(token[:KEY_ID_LENGTH])
         if keyed is None:

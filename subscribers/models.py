@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from database import Base, BigKey, UtcDateTime
 from subscribers.policy import State
+from subscribers.wishes import Rhythm, Wishes
 
 __all__ = ["ConsentEvent", "Rhythm", "State", "Subscriber"]
-
-
-class Rhythm(StrEnum):
-    """How often a subscriber wants an edition."""
-
-    WEEKLY = "weekly"
-    MONTHLY = "monthly"
 
 
 class Subscriber(Base):
@@ -67,6 +60,11 @@ class Subscriber(Base):
     suppressed_because: Mapped[str | None] = mapped_column(sa.String(500))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    @property
+    def wishes(self) -> Wishes:
+        """Four columns as one value."""
+        return Wishes(frozenset(self.topics.splitlines()), self.rhythm, self.plain_text, self.paused_until)
 
 
 class ConsentEvent(Base):

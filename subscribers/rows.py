@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from subscribers.errors import PeopleError
 from subscribers.models import ConsentEvent, Subscriber
-from subscribers.policy import Act, State
+from subscribers.policy import State
 from subscribers.texts import shortened
 
 # The bare tables: through the mapped classes a bulk insert takes half as long again.
@@ -73,13 +73,13 @@ def give_basis(session: Session, ids: Sequence[int], *, basis: str, now: datetim
 
 
 def record(
-    session: Session, subscribers: Sequence[int], act: Act, *, happened_at: datetime, source: str, proof: Proof
+    session: Session, subscribers: Sequence[int], kind: str, *, happened_at: datetime, source: str, proof: Proof
 ) -> None:
     """One consent event for each, in one statement: what they share crosses over once."""
     if not subscribers:
         return
     values = {
-        _EVENTS.c.kind: act.value,
+        _EVENTS.c.kind: str(kind),
         _EVENTS.c.happened_at: happened_at,
         _EVENTS.c.source: shortened(source, LONGEST_SOURCE),
         _EVENTS.c.wording: proof.wording,
