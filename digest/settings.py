@@ -181,6 +181,7 @@ class Settings(BaseModel):
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Raises SettingsProblem with every mistake found."""
         given, mistakes = _given(cls, environ)
+        mistakes += _not_in_this_version(environ)
         try:
             settings = cls.model_validate(given)
         except ValidationError as problem:
@@ -273,6 +274,16 @@ def _contradictions(settings: Settings) -> list[Mistake]:
         found.append(
             Mistake("SENDGRID_API_KEY", "is missing although SENDGRID_HOST is set (or set SENDGRID_API_KEY_FILE)")
         )
+    return found
+
+
+def _not_in_this_version(environ: Mapping[str, str]) -> list[Mistake]:
+    """Safeguards this version does not have: to ignore them in silence would be to pretend that they protect."""
+    found = []
+    if environ.get("DIGEST_TWO_PERSON", "").lower() in ("true", "1", "yes", "on"):
+        found.append(Mistake("DIGEST_TWO_PERSON", "is not supported by this version: remove it, or upgrade"))
+    if environ.get("DIGEST_FENCE_MINUTES", "0").strip() not in ("", "0"):
+        found.append(Mistake("DIGEST_FENCE_MINUTES", "is not supported by this version: remove it, or upgrade"))
     return found
 
 

@@ -11,7 +11,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 
 from database import WriteLockTimeout
 from digest.bootstrap import Services
-from digest.web import archive, health, pages, people
+from digest.web import archive, health, pages, people, schema
 
 log = structlog.get_logger()
 
@@ -26,7 +26,7 @@ def create_app(services: Services) -> FastAPI:
     """The whole application around one set of services."""
     app = FastAPI(title=services.settings.digest_newsletter_name, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.services = services
-    for part in (health.router, archive.router, people.router):
+    for part in (health.router, archive.router, people.router, schema.router):
         app.include_router(part)
     app.middleware("http")(_guard)
     app.exception_handler(HTTPException)(_refused)

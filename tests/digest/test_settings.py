@@ -124,6 +124,12 @@ def test_secrets_do_not_show() -> None:
     assert "0123456789abcdef" not in repr(settings)
 
 
+@pytest.mark.parametrize(("name", "value"), [("DIGEST_TWO_PERSON", "true"), ("DIGEST_FENCE_MINUTES", "30")])
+def test_a_safeguard_this_version_lacks_is_not_ignored(name: str, value: str) -> None:
+    """Whoever sets it believes to be protected, so the program says that they are not."""
+    assert [name] == list(complaints(**{name: value}))
+
+
 def test_postgresql_needs_a_secret_of_its_own() -> None:
     """There is no folder beside it in which one could be made."""
     assert ["DIGEST_SECRET_KEY"] == list(complaints(DATABASE_URL="postgresql://host/name"))
