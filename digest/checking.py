@@ -27,7 +27,7 @@ def check(session: Session, edition: Edition, proof: Proof, services: Services) 
             copy=proof.copy,
             renderings=proof.renderings,
             facts=facts,
-            withdrawn=_withdrawn(session, edition),
+            withdrawn=editions.withdrawn_entries(session, edition),
             changed=frozenset(
                 entry.position
                 for entry in entries
@@ -45,15 +45,6 @@ def check(session: Session, edition: Edition, proof: Proof, services: Services) 
 
 def _in_edition(edition: Edition) -> sa.ColumnElement[bool]:
     return sa.exists().where(Entry.edition_id == edition.id, Entry.comparison_id == Comparison.id)
-
-
-def _withdrawn(session: Session, edition: Edition) -> dict[int, str]:
-    rows = session.execute(
-        sa.select(Entry.position, Comparison.withdrawn_because)
-        .join(Comparison, Comparison.id == Entry.comparison_id)
-        .where(Entry.edition_id == edition.id, Comparison.withdrawn_at.is_not(None))
-    )
-    return {position: because or "" for position, because in rows}
 
 
 def _earlier(session: Session, edition: Edition) -> dict[str, Earlier]:

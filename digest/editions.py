@@ -8,13 +8,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from database import claim
 from digest import batches
 from digest.errors import DigestError
 from digest.facts import ComparisonFacts
-from digest.models import Comparison, Considered, Edition, EditionLog, EditionState, Entry, RenderingRow
+from digest.models import Comparison, Considered, Edition, EditionLog, EditionState, Entry, RenderingRow, Tool
 from digest.variants import AlsoCompared, EditionCopy, EntryCopy
 from digest.verdicts import Summary
 from digest.weeks import Week
@@ -38,6 +38,10 @@ class NoSuchEdition(DigestError):
 
 class NotThatMove(DigestError):
     """The edition is not in a state from which this can be done."""
+
+
+class TakenElsewhere(DigestError):
+    """Comparisons of this edition are in another one by now; readers would get them twice."""
 
 
 class NewerHasBegun(DigestError):
@@ -81,6 +85,7 @@ def advance(
         values={"state": to, "why": why, "halted_from": before if to is HALTED else None, **changes},
     )
     if not moved:
+        session.refresh(edition)
         raise NotThatMove(f"Edition {edition.week} is {edition.state}, so it cannot become {to}.")
     session.refresh(edition)
     log(session, edition, by=by, what=f"{before} → {to}", why=why, now=now)
@@ -97,7 +102,10 @@ def hold(session: Session, edition: Edition, *, why: str, by: str, now: datetime
 
 
 def resume(session: Session, edition: Edition, *, why: str, by: str, now: datetime, stale: bool = False) -> None:
-    """Back to the state before the halt. Raises NewerHasBegun unless `stale`."""
+    """Back to the state before the halt; to draft where an approved edition lost an entry meanwhile.
+
+    Raises NewerHasBegun unless `stale`.
+    """
     if edition.state is not HALTED:
         raise NotThatMove(f"Edition {edition.week} is {edition.state}; only a halted one can be resumed.")
     newer = sa.select(Edition.week).where(Edition.week > edition.week, Edition.begun_at.is_not(None)).limit(1)
@@ -107,6 +115,10 @@ def resume(session: Session, edition: Edition, *, why: str, by: str, now: dateti
             f"Edition {begun} has already gone out; to resume {edition.week} all the same, add --stale."
         )
     advance(session, edition, edition.halted_from or SENDING, by=by, now=now, why=why)
+    withdrawn = withdrawn_entries(session, edition)
+    if edition.state is APPROVED and withdrawn:
+        position, because = next(iter(withdrawn.items()))
+        reopen(session, edition, why=f"entry {position} was withdrawn: {because}", by=by, now=now)
 
 
 def stop(session: Session, edition: Edition, *, why: str, by: str, now: datetime) -> None:
@@ -118,12 +130,17 @@ def stop(session: Session, edition: Edition, *, why: str, by: str, now: datetime
 def skip(session: Session, edition: Edition, *, why: str, by: str, now: datetime) -> None:
     """This week has no edition; its comparisons stand again next week. Draft or approved → skipped."""
     advance(session, edition, SKIPPED, by=by, now=now, why=why, **VOID)
+    _void(session, edition)
 
 
 def reopen(session: Session, edition: Edition, *, why: str, by: str, now: datetime) -> None:
-    """Approved or skipped → draft: the approval is void."""
-    _void(session, edition)
+    """Approved or skipped → draft: the approval is void. Raises TakenElsewhere."""
+    if edition.state is SKIPPED and (week := _also_in(session, edition)):
+        raise TakenElsewhere(
+            f"Comparisons of {edition.week} stand in {week} by now; skip that one first, or readers get them twice."
+        )
     advance(session, edition, DRAFT, by=by, now=now, why=why, **VOID)
+    _void(session, edition)
 
 
 VOID: dict[str, Any] = {
@@ -139,6 +156,33 @@ def _void(session: Session, edition: Edition) -> None:
     session.execute(sa.delete(RenderingRow).where(RenderingRow.edition_id == edition.id))
 
 
+def holds_entries() -> sa.ColumnElement[bool]:
+    """Whether an edition keeps its comparisons from others: it went out or still may. Skipping sets them free."""
+    return sa.or_(Edition.begun_at.is_not(None), Edition.state.not_in((SKIPPED, STOPPED)))
+
+
+def _also_in(session: Session, edition: Edition) -> str | None:
+    """Another edition that holds one of this edition's comparisons."""
+    own = sa.select(Entry.comparison_id).where(Entry.edition_id == edition.id)
+    others = (
+        sa.select(Edition.week)
+        .join(Entry, Entry.edition_id == Edition.id)
+        .where(Edition.id != edition.id, Entry.comparison_id.in_(own), holds_entries())
+    )
+    return session.scalars(others.order_by(Edition.week).limit(1)).one_or_none()
+
+
+def withdrawn_entries(session: Session, edition: Edition) -> dict[int, str]:
+    """Entries whose comparison has been withdrawn, by position, with the reason."""
+    rows = session.execute(
+        sa.select(Entry.position, Comparison.withdrawn_because)
+        .join(Comparison, Comparison.id == Entry.comparison_id)
+        .where(Entry.edition_id == edition.id, Comparison.withdrawn_at.is_not(None))
+        .order_by(Entry.position)
+    )
+    return {position: because or "" for position, because in rows}
+
+
 def entries_of(session: Session, edition: Edition) -> Sequence[Entry]:
     """The entries in their order."""
     return session.scalars(sa.select(Entry).where(Entry.edition_id == edition.id).order_by(Entry.position)).all()
@@ -146,9 +190,12 @@ def entries_of(session: Session, edition: Edition) -> Sequence[Entry]:
 
 def considered_by_name(session: Session, edition: Edition) -> Sequence[tuple[Considered, str]]:
     """Everything that stood for selection with the title of its page, best first."""
+    left, right = aliased(Tool), aliased(Tool)
     found = (
-        sa.select(Considered, sa.func.coalesce(Comparison.title, Comparison.slug, ""))
+        sa.select(Considered, sa.func.coalesce(Comparison.title, left.name + " vs " + right.name))
         .join(Comparison, Comparison.id == Considered.comparison_id)
+        .join(left, left.id == Comparison.left_id)
+        .join(right, right.id == Comparison.right_id)
         .where(Considered.edition_id == edition.id)
         .order_by(Considered.rank)
     )
@@ -162,11 +209,11 @@ def log_of(session: Session, edition: Edition) -> Sequence[EditionLog]:
     ).all()
 
 
-def copy_of(session: Session, edition: Edition, zone: ZoneInfo) -> EditionCopy:
-    """All words of the edition, from its frozen entries."""
+def copy_of(session: Session, edition: Edition, zone: ZoneInfo, *, send_at: datetime | None = None) -> EditionCopy:
+    """All words of the edition, from its frozen entries; dated by when it is planned to leave, or by `send_at`."""
     return EditionCopy(
         week=edition.week,
-        dated=edition.send_at.astimezone(zone).date(),
+        dated=(send_at or edition.send_at).astimezone(zone).date(),
         subject=edition.subject,
         breath=edition.breath,
         introduction=edition.introduction,

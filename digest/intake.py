@@ -1,6 +1,7 @@
 """Take in what pages say: tools once, takes once per reviewer, comparisons by slug. Rows only; no files, no network.
 
-Missing never overwrites known; of two values the page seen later wins. Reading the same page again changes nothing.
+Missing never overwrites known; of two values the page seen later wins. Reading the same page again changes nothing,
+and the order in which pages are read makes no difference as long as they do not contradict each other.
 """
 
 from __future__ import annotations
@@ -10,19 +11,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from digest import editions, pages
+from digest import editions, identity, pages
 from digest.errors import DigestError
-from digest.facts import Community, ComparisonFacts, TakeFacts, ToolFacts
+from digest.facts import ComparisonFacts, TakeFacts, ToolFacts
+from digest.merging import merge_facts, merge_remarks, merge_take
 from digest.models import Comparison, Edition, EditionState, Entry, Take, Tool
 
 News = Literal["new", "changed", "unchanged", "withdrawn"]
 
 # What a tool row keeps apart from its facts: takes have rows of their own, and identity has columns.
 _APART = {"takes", "slug"}
+_LONGEST_REASON = 500
+
+_THE_INTAKE = int.from_bytes(b"intake", "big")
 
 
 class NoSuchComparison(DigestError):
@@ -42,40 +48,45 @@ class Taken:
     news: News
 
 
+def one_at_a_time(session: Session) -> None:
+    """Nobody else takes pages in, or drafts from them, until this transaction ends.
+
+    Two readings of a tool would otherwise each merge into facts the other has just replaced. SQLite has one writer
+    anyway; PostgreSQL is asked for a lock that other work does not notice.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(sa.select(sa.func.pg_advisory_xact_lock(_THE_INTAKE)))
+
+
 def take_in(session: Session, facts: ComparisonFacts, *, now: datetime) -> Taken:
-    """Upsert one page's facts. Raises OneToolTwice."""
-    facts = _with_tool_slugs(session, facts)
+    """Upsert one page's facts. That a page can be read says that it is there. Raises OneToolTwice."""
+    one_at_a_time(session)
     name = facts.slug or facts.headline
-    if facts.tools[0].identity == facts.tools[1].identity:
-        raise OneToolTwice(f"{name} compares {facts.tools[0].name} with itself; a comparison needs two tools.")
     content_hash = hashlib.sha256(facts.model_dump_json().encode()).hexdigest()
-    known = _by_slug(session, facts)
-    if known is not None and known.content_hash == content_hash and not _is_back(known, facts):
-        return Taken(known.id, name, "unchanged")
-    left, right = (_take_in_tool(session, tool, now) for tool in facts.tools)
-    comparison = known or _by_tools(session, left.tool, right.tool, facts)
-    if comparison is None:
-        comparison = _new_comparison(facts, left.tool, right.tool, content_hash, now)
-        session.add(comparison)
-        session.flush()
-        news: News = "new"
-    elif comparison.content_hash == content_hash and not _is_back(comparison, facts):
+    comparison = identity.by_slug(session, facts.slug)
+    if comparison is not None and _is_as_read(comparison, facts, content_hash):
         return Taken(comparison.id, name, "unchanged")
-    else:
-        touched = _update_comparison(comparison, facts, left.tool, right.tool, content_hash)
-        news = "changed" if touched or left.changed or right.changed else "unchanged"
-        if news == "changed":
-            comparison.changed_at = now
-    if facts.withdrawn and comparison.withdrawn_at is None:
-        _withdraw(session, comparison, because="its page says it is withdrawn", by=None, now=now)
-        news = "withdrawn"
-    session.flush()
-    return Taken(comparison.id, name, news)
+    facts = identity.with_tool_slugs(session, facts, comparison)
+    learned = comparison is not None and identity.learn_from_page(session, comparison, facts)
+    sides = _known_sides(session, facts, comparison)
+    _refuse_one_tool_twice(facts, sides, name)
+    comparison = comparison or identity.by_tools(session, *sides, slug=facts.slug)
+    if comparison is not None and _is_as_read(comparison, facts, content_hash):
+        return Taken(comparison.id, name, "unchanged")
+    left, right = (_take_in_tool(session, known, told, now) for known, told in zip(sides, facts.tools, strict=True))
+    # Looked for again: a tool that has learned its address may have brought two pages together.
+    comparison = identity.by_slug(session, facts.slug) or identity.by_tools(
+        session, left.tool, right.tool, slug=facts.slug
+    )
+    taken = _write(session, comparison, facts, (left, right), learned=learned, content_hash=content_hash, now=now)
+    identity.settle(session)
+    return taken
 
 
 def withdraw(session: Session, slug: str, *, why: str, by: str, now: datetime) -> Comparison:
     """A person takes a comparison out of every edition not yet handed over. Raises NoSuchComparison."""
-    comparison = session.scalars(sa.select(Comparison).where(Comparison.slug == slug)).one_or_none()
+    one_at_a_time(session)
+    comparison = identity.by_slug(session, slug)
     if comparison is None:
         raise NoSuchComparison(f'No comparison "{slug}" has been taken in; `digest comparisons` lists the slugs.')
     _withdraw(session, comparison, because=why, by=by, now=now)
@@ -84,25 +95,40 @@ def withdraw(session: Session, slug: str, *, why: str, by: str, now: datetime) -
 
 def page_gone(session: Session, url: str, *, now: datetime) -> Comparison | None:
     """The page itself answers 404 or 410: its comparison is withdrawn, if we have it."""
-    comparison = session.scalars(
-        sa.select(Comparison).where(sa.or_(Comparison.url == url, Comparison.slug == pages.slug_of(url)))
-    ).first()
+    one_at_a_time(session)
+    comparison = session.scalars(sa.select(Comparison).where(Comparison.url == url)).first()
+    if comparison is None and (slug := pages.slug_of(url)):
+        comparison = identity.by_slug(session, slug)
+        if comparison is not None and comparison.url and urlsplit(comparison.url).hostname != urlsplit(url).hostname:
+            return None  # a copy elsewhere is gone, not the page
     if comparison is not None and comparison.withdrawn_at is None:
         _withdraw(session, comparison, because="its page is gone", by=None, now=now)
     return comparison
 
 
 def _withdraw(session: Session, comparison: Comparison, *, because: str, by: str | None, now: datetime) -> None:
+    because = because[:_LONGEST_REASON]
     comparison.withdrawn_at, comparison.withdrawn_because, comparison.withdrawn_by = now, because, by
     comparison.changed_at = now
-    approved = (
+    session.flush()
+    # Drafts are locked too: one that is being approved at this moment is approved when the wait is over.
+    at_home = (
         sa.select(Edition)
-        .join(Entry, Entry.edition_id == Edition.id)
-        .where(Entry.comparison_id == comparison.id, Edition.state == EditionState.APPROVED)
+        .where(
+            Edition.id.in_(sa.select(Entry.edition_id).where(Entry.comparison_id == comparison.id)),
+            Edition.state.in_((EditionState.DRAFT, EditionState.APPROVED)),
+        )
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
-    for edition in session.scalars(approved).all():
-        why = f"{comparison.title or comparison.slug} was withdrawn: {because}"
-        editions.reopen(session, edition, why=why, by=by or "intake", now=now)
+    for edition in session.scalars(at_home).all():
+        if edition.state is EditionState.APPROVED:
+            why = f"{comparison.title or comparison.slug} was withdrawn: {because}"
+            editions.reopen(session, edition, why=why, by=by or "intake", now=now)
+
+
+def _is_as_read(comparison: Comparison, facts: ComparisonFacts, content_hash: str) -> bool:
+    return comparison.content_hash == content_hash and not _is_back(comparison, facts)
 
 
 def _is_back(comparison: Comparison, facts: ComparisonFacts) -> bool:
@@ -119,8 +145,36 @@ class _ToolTaken:
     changed: bool
 
 
-def _take_in_tool(session: Session, facts: ToolFacts, now: datetime) -> _ToolTaken:
-    tool = _find_tool(session, facts)
+Sides = tuple[Tool | None, Tool | None]
+
+
+def _known_sides(session: Session, facts: ComparisonFacts, comparison: Comparison | None) -> Sides:
+    left, right = facts.tools
+    if comparison is None:
+        return identity.find_tool(session, left), identity.find_tool(session, right)
+    return (
+        _as_before(session, left, comparison) or identity.find_tool(session, left),
+        _as_before(session, right, comparison) or identity.find_tool(session, right),
+    )
+
+
+def _as_before(session: Session, facts: ToolFacts, comparison: Comparison) -> Tool | None:
+    """A page read before that no longer says anything but a tool's name still means that tool."""
+    if facts.slug is not None or facts.tagline is not None:
+        return None
+    return identity.side_called(session, comparison, facts.name)
+
+
+def _refuse_one_tool_twice(facts: ComparisonFacts, sides: Sides, name: str) -> None:
+    left, right = facts.tools
+    same_words = (left.name, left.tagline) == (right.name, right.tagline)
+    unaddressed = left.slug is None or right.slug is None
+    same_row = sides[0] is not None and sides[0] is sides[1]
+    if left.slug == right.slug is not None or (same_words and unaddressed) or same_row:
+        raise OneToolTwice(f"{name} compares {left.name} with itself; a comparison needs two tools.")
+
+
+def _take_in_tool(session: Session, tool: Tool | None, facts: ToolFacts, now: datetime) -> _ToolTaken:
     told = facts.model_dump(mode="json", exclude_none=True, exclude=_APART)
     if tool is None:
         tool = Tool(
@@ -130,139 +184,93 @@ def _take_in_tool(session: Session, facts: ToolFacts, now: datetime) -> _ToolTak
         session.flush()
         _take_in_takes(session, tool, facts.takes)
         return _ToolTaken(tool, changed=True)
-    merged = _merge(tool.facts, told)
-    changed = merged != tool.facts or tool.slug != (facts.slug or tool.slug)
-    if changed:
+    changed = _learn_address(session, tool, facts)
+    merged = merge_facts(tool.facts, told)
+    if merged != tool.facts:
         tool.facts, tool.name, tool.tagline = merged, merged["name"], merged.get("tagline")
-        tool.slug = facts.slug or tool.slug
+        changed = True
     changed = _take_in_takes(session, tool, facts.takes) or changed
     if changed:
         tool.changed_at = now
     return _ToolTaken(tool, changed)
 
 
-def _find_tool(session: Session, facts: ToolFacts) -> Tool | None:
-    """By slug; without one by name and tagline, where that names one tool only. A slug learned later is adopted."""
-    same_words = sa.select(Tool).where(Tool.name == facts.name, Tool.tagline == facts.tagline)
-    nameless = session.scalars(same_words.where(Tool.slug.is_(None))).first()
+def _learn_address(session: Session, tool: Tool, facts: ToolFacts) -> bool:
+    """True where the page says which slug a tool's words belong to, and that was news."""
     if facts.slug is None:
-        named = session.scalars(same_words.where(Tool.slug.is_not(None)).limit(2)).all()
-        return nameless or (named[0] if len(named) == 1 else None)
-    known = session.scalars(sa.select(Tool).where(Tool.slug == facts.slug)).one_or_none()
-    if known is None or nameless is None:
-        return known or nameless
-    _merge_tools(session, into=known, other=nameless)
-    return known
-
-
-def _merge(known: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
-    merged = {**known, **told}
-    if "community" in told and "community" in known:
-        merged["community"] = _merge_votes(known["community"], told["community"])
-    return merged
-
-
-def _merge_votes(known: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
-    """A page that shows the same percentage without the number of votes does not make the number unknown."""
-    community, before = Community.model_validate(told), Community.model_validate(known)
-    if community.votes is None and community.ship_percent == before.ship_percent:
-        return known
-    return told
+        return False
+    if tool.slug is None:
+        tool.slug = facts.slug
+        session.flush()
+        return True
+    other = identity.awaiting(session, facts)
+    if other is None:
+        return False
+    identity.unite(session, into=tool, other=other)
+    return True
 
 
 def _take_in_takes(session: Session, tool: Tool, told: Iterable[TakeFacts]) -> bool:
+    """A take without a reviewer is nobody's, and is not kept."""
     known = {take.reviewer: take for take in session.scalars(sa.select(Take).where(Take.tool_id == tool.id))}
     changed = False
-    for position, facts in enumerate(facts for facts in told if facts.reviewer):
-        take = known.get(facts.reviewer or "")
-        if take is None:
-            session.add(
-                Take(
-                    tool_id=tool.id,
-                    reviewer=facts.reviewer or "",
-                    score=facts.score,
-                    call=facts.call,
-                    remark=facts.remark,
-                    position=position,
-                )
-            )
+    signed = ((facts.reviewer, facts) for facts in told if facts.reviewer)
+    for position, (reviewer, facts) in enumerate(signed):
+        take = Take(
+            tool_id=tool.id,
+            reviewer=reviewer,
+            score=facts.score,
+            call=facts.call,
+            remark=facts.remark,
+            position=position,
+        )
+        if reviewer in known:
+            changed = merge_take(known[reviewer], take) or changed
+        else:
+            session.add(take)
+            known[reviewer] = take
             changed = True
-            continue
-        for field in ("score", "call", "remark"):
-            value = getattr(facts, field)
-            if value is not None and value != getattr(take, field):
-                setattr(take, field, value)
-                changed = True
     session.flush()
     return changed
-
-
-def _merge_tools(session: Session, *, into: Tool, other: Tool) -> None:
-    """A tool first read without an address turns out to be one we know: its rows move over, then it goes."""
-    into.facts = _merge(other.facts, into.facts)
-    theirs = session.scalars(sa.select(Take).where(Take.tool_id == other.id)).all()
-    ours = set(session.scalars(sa.select(Take.reviewer).where(Take.tool_id == into.id)))
-    for take in theirs:
-        if take.reviewer in ours:
-            session.delete(take)
-        else:
-            take.tool_id = into.id
-    for column in (Comparison.left_id, Comparison.right_id):
-        session.execute(sa.update(Comparison).where(column == other.id).values({column: into.id}))
-    session.flush()
-    session.delete(other)
-    session.flush()
 
 
 # — comparisons —
 
 
-def _with_tool_slugs(session: Session, facts: ComparisonFacts) -> ComparisonFacts:
-    """Where a comparison's slug can be split in more ways than one, the tools we know by slug tell which is right."""
-    left, right = facts.tools
-    if facts.slug is None or (left.slug and right.slug):
-        return facts
-    splits = pages.slug_splits(facts.slug)
-    parts = {part for split in splits for part in split}
-    rows = session.execute(sa.select(Tool.slug, Tool.name).where(Tool.slug.in_(parts)))
-    known = {slug: name for slug, name in rows}
-    agreeing = [
-        split
-        for split in splits
-        if (left.slug or split[0]) == split[0]
-        and (right.slug or split[1]) == split[1]
-        and (known.get(split[0]) == left.name or known.get(split[1]) == right.name)
-    ]
-    if len(agreeing) != 1:
-        return facts
-    tools = (left.model_copy(update={"slug": agreeing[0][0]}), right.model_copy(update={"slug": agreeing[0][1]}))
-    return facts.model_copy(update={"tools": tools})
-
-
-def _by_slug(session: Session, facts: ComparisonFacts) -> Comparison | None:
-    if facts.slug is None:
-        return None
-    return session.scalars(sa.select(Comparison).where(Comparison.slug == facts.slug)).one_or_none()
-
-
-def _by_tools(session: Session, left: Tool, right: Tool, facts: ComparisonFacts) -> Comparison | None:
-    """The same two tools on a page read without its address, or of one whose address is not known yet."""
-    pair = sa.select(Comparison).where(
-        sa.or_(
-            sa.and_(Comparison.left_id == left.id, Comparison.right_id == right.id),
-            sa.and_(Comparison.left_id == right.id, Comparison.right_id == left.id),
-        )
-    )
-    if facts.slug is not None:
-        pair = pair.where(Comparison.slug.is_(None))
-    return session.scalars(pair.order_by(Comparison.id)).first()
+def _write(
+    session: Session,
+    comparison: Comparison | None,
+    facts: ComparisonFacts,
+    tools: tuple[_ToolTaken, _ToolTaken],
+    *,
+    learned: bool,
+    content_hash: str,
+    now: datetime,
+) -> Taken:
+    left, right = tools
+    news: News
+    if comparison is None:
+        comparison = _new_comparison(facts, left.tool, right.tool, content_hash, now)
+        session.add(comparison)
+        news = "new"
+    else:
+        touched = _update_comparison(comparison, facts, left.tool, right.tool, content_hash)
+        news = "changed" if touched or learned or left.changed or right.changed else "unchanged"
+        if news == "changed":
+            comparison.changed_at = now
+    session.flush()
+    if facts.withdrawn and comparison.withdrawn_at is None:
+        _withdraw(session, comparison, because="its page says it is withdrawn", by=None, now=now)
+        news = "withdrawn"
+    identity.absorb_twins(session, left.tool)
+    return Taken(comparison.id, facts.slug or facts.headline, news)
 
 
 def _new_comparison(facts: ComparisonFacts, left: Tool, right: Tool, content_hash: str, now: datetime) -> Comparison:
     return Comparison(
         slug=facts.slug,
         url=facts.url,
-        title=facts.title or facts.headline,
+        title=facts.title,
         left_id=left.id,
         right_id=right.id,
         published_at=facts.published_at,
@@ -276,15 +284,15 @@ def _new_comparison(facts: ComparisonFacts, left: Tool, right: Tool, content_has
 def _update_comparison(
     comparison: Comparison, facts: ComparisonFacts, left: Tool, right: Tool, content_hash: str
 ) -> bool:
-    told = {
+    told: dict[str, Any] = {
         "slug": facts.slug,
         "url": facts.url,
         "title": facts.title,
         "published_at": facts.published_at,
-        "loose_remarks": list(facts.loose_remarks) or None,
-        "left_id": left.id,
-        "right_id": right.id,
+        "loose_remarks": merge_remarks(comparison.loose_remarks, facts.loose_remarks) or None,
     }
+    if {left.id, right.id} != {comparison.left_id, comparison.right_id}:
+        told |= {"left_id": left.id, "right_id": right.id}
     changed = _is_back(comparison, facts)
     if changed:
         comparison.withdrawn_at = comparison.withdrawn_because = None

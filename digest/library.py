@@ -22,6 +22,17 @@ class Found:
     id: int
     facts: ComparisonFacts
     first_seen_at: datetime
+    loose_remarks: tuple[str, ...]
+    """All remarks the page shows without a reviewer, in its order."""
+
+    @property
+    def stated(self) -> ComparisonFacts:
+        """As the pages state it, with no remark given to anybody: taken in elsewhere, it reads the same there."""
+        tools = tuple(
+            tool.model_copy(update={"takes": tuple(take for take in tool.takes if take.reviewer)})
+            for tool in self.facts.tools
+        )
+        return self.facts.model_copy(update={"tools": tools, "loose_remarks": self.loose_remarks})
 
 
 def listed(session: Session, *, since: datetime | None = None) -> list[Found]:
@@ -32,16 +43,22 @@ def listed(session: Session, *, since: datetime | None = None) -> list[Found]:
 
 def comparisons(session: Session, which: sa.ColumnElement[bool]) -> list[Found]:
     """The comparisons for which a condition on `Comparison` holds, by id: three statements, however many there are."""
+    # Two namesakes may turn out to be one tool; what compared them compares nothing.
+    which = sa.and_(which, Comparison.left_id != Comparison.right_id)
     rows = session.scalars(sa.select(Comparison).where(which).order_by(Comparison.id)).all()
     tools = _tools(session, which)
-    return [Found(row.id, _facts(row, tools[row.left_id], tools[row.right_id]), row.first_seen_at) for row in rows]
+    return [
+        Found(row.id, _facts(row, tools[row.left_id], tools[row.right_id]), row.first_seen_at, tuple(row.loose_remarks))
+        for row in rows
+    ]
 
 
 def _tools(session: Session, which: sa.ColumnElement[bool]) -> dict[int, ToolFacts]:
     in_one = sa.exists().where(which, sa.or_(Comparison.left_id == Tool.id, Comparison.right_id == Tool.id))
     takes: defaultdict[int, list[TakeFacts]] = defaultdict(list)
-    of_tools = sa.select(Take).join(Tool, Tool.id == Take.tool_id).where(in_one).order_by(Take.position, Take.id)
-    for take in session.scalars(of_tools):
+    of_tools = session.scalars(sa.select(Take).join(Tool, Tool.id == Take.tool_id).where(in_one))
+    # Sorted here: databases differ in how they sort names.
+    for take in sorted(of_tools, key=lambda take: (take.position, take.reviewer)):
         takes[take.tool_id].append(
             TakeFacts.model_construct(
                 reviewer=take.reviewer, score=_plain(take.score), call=take.call, remark=take.remark
@@ -58,12 +75,13 @@ def _plain(score: float | None) -> float | None:
     return int(score) if score is not None and score.is_integer() else score
 
 
-def _facts(row: Comparison, left: ToolFacts, right: ToolFacts) -> ComparisonFacts:
+def _facts(row: Comparison, one: ToolFacts, other: ToolFacts) -> ComparisonFacts:
+    left, right = _in_order(row.slug, one, other)
     resolved = remarks.resolve(row.loose_remarks, _known(left), _known(right))
     return ComparisonFacts(
         slug=row.slug,
         url=row.url,
-        title=row.title,
+        title=row.title or f"{left.name} vs {right.name}",
         published_at=row.published_at,
         withdrawn=row.withdrawn_at is not None,
         tools=(
@@ -72,6 +90,13 @@ def _facts(row: Comparison, left: ToolFacts, right: ToolFacts) -> ComparisonFact
         ),
         loose_remarks=resolved.unassigned,
     )
+
+
+def _in_order(slug: str | None, one: ToolFacts, other: ToolFacts) -> tuple[ToolFacts, ToolFacts]:
+    """The page's order: that of its address, which is the alphabetical order of slugs."""
+    if one.slug is None or other.slug is None or slug == f"{one.slug}-vs-{other.slug}":
+        return one, other
+    return (other, one) if slug == f"{other.slug}-vs-{one.slug}" or other.slug < one.slug else (one, other)
 
 
 def _known(tool: ToolFacts) -> remarks.Known:

@@ -91,7 +91,7 @@ def _since(text: str | None) -> datetime | None:
 
 
 def _document(found: library.Found) -> dict[str, Any]:
-    return found.facts.model_dump(mode="json", exclude_none=True)
+    return found.stated.model_dump(mode="json", exclude_none=True)
 
 
 @comparisons.command()
