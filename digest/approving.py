@@ -45,11 +45,15 @@ def approve(
         edition = editions.find(session, week)
         if edition.state is not EditionState.DRAFT:
             raise editions.NotThatMove(f"Edition {edition.week} is {edition.state}; only a draft can be approved.")
-        proof = proofs.proof(session, edition, envelopes.current(services), zone)
+        leaves = send_at or edition.send_at
+        envelope = envelopes.current(services)
+        proof = proofs.proof(session, edition, envelope, zone)
+        if seen_hash not in (None, proof.content_hash):
+            raise ContentChanged
+        if leaves.astimezone(zone).date() != proof.copy.dated:
+            # The mail carries the day it leaves, which is not the day that was planned and looked at.
+            proof = proofs.proof(session, edition, envelope, zone, send_at=leaves)
         blocking = [p for p in checking.check(session, edition, proof, services) if p.blocks]
-    if seen_hash is not None and seen_hash != proof.content_hash:
-        raise ContentChanged
-    leaves = send_at or edition.send_at
     if leaves <= now and send_at is None:
         raise SendTimePassed(
             f"Edition {edition.week} should have left {edition.send_at:%Y-%m-%d %H:%M} UTC. "
@@ -85,8 +89,6 @@ def _freeze(
     now: datetime,
 ) -> None:
     """Written in one transaction that looks once more: rendering took a moment, and somebody may have edited."""
-    if editions.copy_of(session, edition, services.settings.digest_timezone) != proof.copy:
-        raise ContentChanged
     editions.advance(
         session,
         edition,
@@ -100,6 +102,8 @@ def _freeze(
         envelope=envelopes.current(services).model_dump(mode="json"),
         send_at=send_at,
     )
+    # Looked at after the move, which makes others wait: what is withdrawn from here on finds an approved edition.
+    _refuse_changed(session, edition, proof, services)
     session.execute(
         sa.insert(RenderingRow),
         [
@@ -114,3 +118,10 @@ def _freeze(
             for each in proof.renderings
         ],
     )
+
+
+def _refuse_changed(session: Session, edition: Edition, proof: proofs.Proof, services: Services) -> None:
+    if editions.copy_of(session, edition, services.settings.digest_timezone) != proof.copy:
+        raise ContentChanged
+    if editions.withdrawn_entries(session, edition):
+        raise ContentChanged("A comparison of this edition was withdrawn just now, so it was not approved. Look again.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -71,9 +72,11 @@ class Proof:
         return self.renderings[0]
 
 
-def proof(session: Session, edition: Edition, envelope: Envelope, zone: ZoneInfo) -> Proof:
-    """Render the edition as approval would freeze it. Reads only."""
-    copy = editions.copy_of(session, edition, zone)
+def proof(
+    session: Session, edition: Edition, envelope: Envelope, zone: ZoneInfo, *, send_at: datetime | None = None
+) -> Proof:
+    """Render the edition as approval would freeze it, leaving when planned or at `send_at`. Reads only."""
+    copy = editions.copy_of(session, edition, zone, send_at=send_at)
     variants, audience = _variants_needed(session, copy)
     renderings = tuple(render(copy, envelope.imprint, variant) for variant in variants)
     return Proof(
