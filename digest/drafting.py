@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from digest import library, verdicts, weeks
+from digest import editions, intake, library, verdicts, weeks
 from digest.editions import log
 from digest.errors import DigestError
-from digest.facts import ComparisonFacts, verdict_of
+from digest.facts import ComparisonFacts, ToolFacts, verdict_of
 from digest.models import Comparison, Considered, Edition, EditionState, Entry
 from digest.selection import Known, Rules, Selection, Standing, choose
 from digest.settings import Settings
@@ -61,6 +61,7 @@ def draft(session: Session, week: Week, settings: Settings, *, by: str, now: dat
     Never touches an existing edition. Raises TooFewYet before the cut-off, when there is still time for more to come,
     and TooEarly for a week that is not the next to be cut off.
     """
+    intake.one_at_a_time(session)
     existing = session.scalars(sa.select(Edition).where(Edition.week == str(week))).one_or_none()
     if existing is not None:
         return Drafted(existing, made=False)
@@ -80,7 +81,8 @@ def draft(session: Session, week: Week, settings: Settings, *, by: str, now: dat
 
 
 def skip_missed(session: Session, latest: Week, settings: Settings, *, now: datetime) -> list[Week]:
-    """Weeks that passed while nobody was there: skipped, with that reason; what stood then stands in the latest week."""
+    """Weeks that passed while nobody was there: skipped, saying so; what stood then stands in the latest week."""
+    intake.one_at_a_time(session)
     last = session.scalar(sa.select(sa.func.max(Edition.week)))
     missed = weeks.missed(Week.parse(last) if last else None, latest)
     for week in missed:
@@ -122,9 +124,7 @@ def standing_for(session: Session, window: Window, settings: Settings) -> list[S
     approval would show readers the same comparison twice.
     """
     taken = sa.exists().where(
-        Entry.comparison_id == Comparison.id,
-        Entry.edition_id == Edition.id,
-        sa.or_(Edition.begun_at.is_not(None), Edition.state.not_in((EditionState.SKIPPED, EditionState.STOPPED))),
+        Entry.comparison_id == Comparison.id, Entry.edition_id == Edition.id, editions.holds_entries()
     )
     oldest = window.news_since(settings.digest_new_days)
     stands = sa.and_(
@@ -139,11 +139,16 @@ def standing_for(session: Session, window: Window, settings: Settings) -> list[S
             facts=found.facts,
             published_at=found.facts.published_at,
             first_seen_at=found.first_seen_at,
-            left=known.get(found.facts.tools[0].identity, Known()),
-            right=known.get(found.facts.tools[1].identity, Known()),
+            left=_known_of(found.facts.tools[0], known),
+            right=_known_of(found.facts.tools[1], known),
         )
         for found in library.comparisons(session, stands)
     ]
+
+
+def _known_of(tool: ToolFacts, known: Mapping[str, Known]) -> Known:
+    """By the words it had before its address was learned, where readers have not seen it since."""
+    return known.get(tool.identity) or known.get(tool.model_copy(update={"slug": None}).identity) or Known()
 
 
 def _known_to_readers(session: Session) -> dict[str, Known]:
