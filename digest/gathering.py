@@ -10,7 +10,6 @@ from typing import BinaryIO, Literal
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from database import Database, claim
@@ -54,7 +53,15 @@ def gather(
     """
     known = _validators(database)
     all_good = True
-    for found in read_source(source, fetcher=fetcher, stdin=stdin, known=known.get):
+    held = read_source(source, fetcher=fetcher, stdin=stdin, known=known.get)
+    if url is not None:
+        several = list(held)
+        if len(several) > 1:
+            why = f"it holds {len(several)} things, and an address was given that can be that of one page only"
+            yield Outcome(source, "bad", why)
+            return
+        held = iter(several)
+    for found in held:
         if isinstance(found, FeedRead) and not all_good:
             # A list that answers "unchanged" next time would hide the page that could not be read this time.
             found = replace(found, validators=Validators())  # noqa: PLW2901
@@ -72,7 +79,7 @@ def _handle(database: Database, found: Found, *, url: str | None, now: datetime)
                 comparison = intake.page_gone(session, found.url, now=now)
                 # Remembered as seen: otherwise a dead link in a list would come first in every round.
                 _remember(session, found.name, Validators(), now)
-            yield Outcome(found.name, "withdrawn" if comparison else "remark", "its page is gone")
+            yield Outcome(found.name, _what_became_of(comparison, now), "its page is gone")
         case Unchanged():
             yield Outcome(found.name, "unchanged")
         case Unreadable():
@@ -86,8 +93,16 @@ def _handle(database: Database, found: Found, *, url: str | None, now: datetime)
                 yield Outcome(found.name, "remark", f"a {found.kind} feed that lists no comparison pages")
 
 
+def _what_became_of(gone: Comparison | None, now: datetime) -> News:
+    """A page stays gone; that its comparison was withdrawn is news once."""
+    if gone is None:
+        return "remark"
+    return "withdrawn" if gone.withdrawn_at == now else "unchanged"
+
+
 def _document(database: Database, document: Document, *, url: str | None, now: datetime) -> Iterator[Outcome]:
     reading = pages.read(_in_utf8(document), url=url, media_type=document.media_type)
+    all_good = not reading.bad
     for bad in reading.bad:
         yield Outcome(f"{document.name}, {bad.where}" if bad.where else document.name, "bad", bad.why)
     for page in reading.pages:
@@ -97,12 +112,22 @@ def _document(database: Database, document: Document, *, url: str | None, now: d
         try:
             taken = _take_in(database, facts, now)
         except DigestError as why:
+            all_good = False
             yield Outcome(document.name, "bad", str(why))
             continue
-        yield Outcome(taken.name, taken.news, "; ".join(page.missing))
-    if document.url is not None and not reading.bad:
+        yield Outcome(taken.name, taken.news, "; ".join([*page.missing, *_unsigned(facts)]))
+    if document.url is not None and all_good:
         with database.writing() as session:
             _remember(session, document.name, document.validators, now)
+
+
+def _unsigned(facts: ComparisonFacts) -> Iterator[str]:
+    """What a page says in nobody's name is not kept, and not quoted."""
+    for tool in facts.tools:
+        unsigned = sum(take.reviewer is None for take in tool.takes)
+        if unsigned:
+            takes = "1 take" if unsigned == 1 else f"{unsigned} takes"
+            yield f"{takes} on {tool.name} without a reviewer left out"
 
 
 def _in_utf8(document: Document) -> bytes:
@@ -116,13 +141,8 @@ def _in_utf8(document: Document) -> bytes:
 
 
 def _take_in(database: Database, facts: ComparisonFacts, now: datetime) -> intake.Taken:
-    try:
-        with database.writing() as session:
-            return intake.take_in(session, facts, now=now)
-    except IntegrityError:
-        # Another process took in the same tool or page at the same moment: now it is there to be found.
-        with database.writing() as session:
-            return intake.take_in(session, facts, now=now)
+    with database.writing() as session:
+        return intake.take_in(session, facts, now=now)
 
 
 def _validators(database: Database) -> dict[str, Validators]:
@@ -150,7 +170,9 @@ def _remember(session: Session, url: str, validators: Validators, now: datetime)
 def _upsert(session: Session, url: str, **values: object) -> None:
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     row = dialect.insert(Source).values(url=url, **values)
-    session.execute(row.on_conflict_do_update(index_elements=[Source.url], set_=values))
+    session.execute(
+        row.on_conflict_do_update(index_elements=[Source.url], set_=values) if values else row.on_conflict_do_nothing()
+    )
 
 
 # — polling —
@@ -200,12 +222,13 @@ def poll(database: Database, settings: Settings, *, now: datetime) -> Polled:
 
 
 def _to_poll(database: Database, settings: Settings) -> list[str]:
-    at_home = (EditionState.DRAFT, EditionState.APPROVED)
+    at_home = (EditionState.DRAFT, EditionState.APPROVED, EditionState.HALTED)
     watched = (
         sa.select(Comparison.url)
         .join(Entry, Entry.comparison_id == Comparison.id)
         .join(Edition, Edition.id == Entry.edition_id)
-        .where(Edition.state.in_(at_home), Comparison.url.is_not(None))
+        .where(Edition.state.in_(at_home), Edition.begun_at.is_(None), Comparison.url.is_not(None))
+        .distinct()
     )
     if not settings.digest_sources:
         return []
