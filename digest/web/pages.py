@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import digest
+from digest import look
 from digest.bootstrap import Services
 from digest.typography import spoken_day
 
@@ -28,6 +29,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters["day"] = spoken_day
+    found.globals.update(light=look.LIGHT, dark=look.DARK, serif=look.SERIF, sans=look.SANS)
     return found
 
 
