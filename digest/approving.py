@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from digest import checking, editions, envelopes, postman, proofs
+from digest import checking, editions, envelopes, proofs
 from digest.bootstrap import Services
 from digest.errors import DigestError
 from digest.models import Edition, EditionState, RenderingRow
@@ -65,17 +65,6 @@ def approve(
         edition = editions.find(session, edition.week)
         _freeze(session, edition, proof, services, by=by, send_at=leaves, now=now)
         return edition
-
-
-def approve_automatically(services: Services, week: str, *, now: datetime) -> str:
-    """Approve without a person, where the settings say so; an edition with blockers waits for one, and staff know."""
-    try:
-        approve(services, week, by="automatic approval", send_at=None, seen_hash=None, now=now)
-    except (Blocked, SendTimePassed) as why:
-        with services.database.writing() as session:
-            postman.tell_staff(session, kind="not-approved", context={"week": week, "why": str(why)}, now=now)
-        return "not approved automatically"
-    return "approved automatically"
 
 
 def _freeze(
