@@ -47,14 +47,23 @@ async def _guard(request: Request, call_next: RequestResponseEndpoint) -> Respon
 def _refused(request: Request, problem: Exception) -> Response:
     """A page for people, JSON for machines that ask for it."""
     status = problem.status_code if isinstance(problem, HTTPException) else 500
-    detail = str(problem.detail) if isinstance(problem, HTTPException) else "Something went wrong."
+    detail = _sentence(problem)
     if "application/json" in request.headers.get("accept", ""):
         return JSONResponse({"detail": detail}, status_code=status)
     return pages.page(request, "message.html", status=status, title=_title(status), words=detail)
 
 
+def _sentence(problem: Exception) -> str:
+    """Ours where a handler gave one; a plain one where the framework only names the status."""
+    if not isinstance(problem, HTTPException):
+        return "Something went wrong."
+    plain = {404: "There is no page with that address.", 405: "This address does not take that kind of request."}
+    named = problem.detail in ("Not Found", "Method Not Allowed")
+    return plain.get(problem.status_code, str(problem.detail)) if named else str(problem.detail)
+
+
 def _title(status: int) -> str:
-    return {404: "Not here", 405: "Not that way"}.get(status, "That did not work")
+    return {404: "Not here", 405: "Not that way", 413: "Too much"}.get(status, "That did not work")
 
 
 def _unavailable(request: Request, problem: Exception) -> Response:

@@ -271,10 +271,10 @@ def test_a_compressed_body_may_have_several_members(web: Web, fetcher: Fetcher) 
 @pytest.mark.parametrize(
     ("encoding", "body", "why"),
     [
-        ("gzip", gzip.compress(b"hello, reader")[:-9], "ends too early"),
+        ("gzip", gzip.compress(b"hello, reader", mtime=0)[:-9], "ends too early"),
         ("gzip", b"hello, reader", "compression is broken"),
         ("br", b"hello, reader", "not asked for"),
-        ("gzip, gzip", gzip.compress(gzip.compress(b"hello")), "not asked for"),
+        ("gzip, gzip", gzip.compress(gzip.compress(b"hello", mtime=0), mtime=0), "not asked for"),
     ],
 )
 def test_a_compression_we_cannot_undo_is_a_failure(
