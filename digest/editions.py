@@ -104,6 +104,8 @@ def hold(session: Session, edition: Edition, *, why: str, by: str, now: datetime
 def resume(session: Session, edition: Edition, *, why: str, by: str, now: datetime, stale: bool = False) -> None:
     """Back to the state before the halt; to draft where an approved edition lost an entry meanwhile.
 
+    An approved edition that should have left already leaves now.
+
     Raises NewerHasBegun unless `stale`.
     """
     if edition.state is not HALTED:
@@ -114,7 +116,10 @@ def resume(session: Session, edition: Edition, *, why: str, by: str, now: dateti
         raise NewerHasBegun(
             f"Edition {begun} has already gone out; to resume {edition.week} all the same, add --stale."
         )
-    advance(session, edition, edition.halted_from or SENDING, by=by, now=now, why=why)
+    to = edition.halted_from or SENDING
+    # Whoever resumes an edition whose time has passed means now: else the clock would find it late and hold it again.
+    leaves = {"send_at": max(edition.send_at, now)} if to is APPROVED else {}
+    advance(session, edition, to, by=by, now=now, why=why, **leaves)
     withdrawn = withdrawn_entries(session, edition)
     if edition.state is APPROVED and withdrawn:
         position, because = next(iter(withdrawn.items()))

@@ -32,6 +32,9 @@ DRIFT_SHARE = 0.20
 DRIFT_PEOPLE = 50
 
 
+LOOK_AGAIN = "Resume and reopen the edition, look at it again, and approve it again."
+
+
 class AudienceDoesNotAddUp(DigestError):
     """Candidates, deliveries and left out do not add up, so nothing was prepared."""
 
@@ -127,7 +130,7 @@ def _no_longer_as_approved(session: Session, edition: Edition, envelope: proofs.
     seen = edition.approved_candidates or 0
     drift = abs(now_there - seen)
     if drift > DRIFT_PEOPLE and drift > DRIFT_SHARE * seen:
-        return f"The audience was {seen:,} when this was approved and is {now_there:,} now; look again and resume."
+        return f"The audience was {seen:,} when this was approved and is {now_there:,} now. {LOOK_AGAIN}"
     return None
 
 

@@ -101,11 +101,11 @@ def changed_since(session: Session, edition: Edition, envelope: Envelope) -> str
     for field, words in ENVELOPE_WORDS.items():
         before, after = getattr(frozen, field), getattr(envelope, field)
         if before != after:
-            return f"Since the approval {words} changed from {before!r} to {after!r}; approve again or put it back."
+            return f"Since the approval {words} changed from {before!r} to {after!r}; put it back and resume."
     rows = session.scalars(sa.select(RenderingRow).where(RenderingRow.edition_id == edition.id)).all()
     sealed = {row.variant: frozen_rendering(edition, row).sha256 for row in rows}
     if _content_hash(sealed, frozen) != edition.approved_hash:
-        return "What is stored is not what was approved; reopen the edition, look at it, and approve again."
+        return "What is stored is not what was approved. Resume and reopen the edition, look again, approve again."
     return None
 
 

@@ -79,8 +79,8 @@ def _start(services: Services, week: str, now: datetime) -> bool:
         if now - edition.send_at > late:
             why = (
                 f"it should have left {edition.send_at:%Y-%m-%d %H:%M} UTC, more than "
-                f"{services.settings.digest_late_hours:g} hours ago; resume it, then `digest edition send {week}`, "
-                f"or stop it"
+                f"{services.settings.digest_late_hours:g} hours ago; `digest edition resume {week}` "
+                f"sends it now, `digest edition stop {week}` never"
             )
             editions.hold(session, edition, why=why, by="the clock", now=now)
             postman.tell_staff(session, kind="halted", context={"week": week, "why": why}, now=now)
