@@ -21,9 +21,12 @@ def send_with_bar(services: Services, week: str, *, by: str, now: datetime, skip
         while True:
             _one_round(services, week, by=by, now=now, skip_undo=skip_undo, stop=stop)
             with services.database.reading() as session:
-                waits = submitting.waiting(session, editions.find(session, week), now=console.real_now())
-            if waits is None or stop.is_set():
+                edition = editions.find(session, week)
+                waits = submitting.waiting(session, edition, now=console.real_now())
+            if stop.is_set() or (waits is None and edition.state is not EditionState.SENDING):
                 break
+            if waits is None:
+                continue  # what was put off became free while we looked
             words = _in_words(waits)
             if words != said:
                 console.note(words)

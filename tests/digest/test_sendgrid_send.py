@@ -420,7 +420,7 @@ def test_no_log_line_holds_the_key_or_an_address(
 ) -> None:
     """With every logger at DEBUG, the client's own included."""
     stub.faults(*FAULTS)
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, logger="python_http_client"):
         for _ in FAULTS:
             with contextlib.suppress(TransportError):
                 post(sendgrid)

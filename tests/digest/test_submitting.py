@@ -44,6 +44,8 @@ def run(services: Services) -> stats.Numbers:
         with services.database.reading() as session:
             edition = editions.find(session, make.WEEK)
             waits = submitting.waiting(session, edition, now=now())
+        if waits is None and edition.state is EditionState.SENDING:
+            continue
         if waits is None or waits.until is None or waits.until > now() + timedelta(seconds=2):
             break
         threading.Event().wait(max((waits.until - now()).total_seconds(), 0))

@@ -98,7 +98,7 @@ def test_token_pages_are_private(client: TestClient, services: Services, ada: Su
         assert "noindex" == answer.headers["x-robots-tag"]
         assert "no-referrer" == answer.headers["referrer-policy"]
         assert "default-src 'none'" in answer.headers["content-security-policy"]
-        assert "ada" not in answer.text.lower()
+        assert "ada@" not in answer.text.lower()
 
 
 # — confirming —
