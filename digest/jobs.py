@@ -22,6 +22,8 @@ from digest.transport import Outbox
 from digest.weeks import Week
 
 REMIND_BEFORE = timedelta(hours=3)
+# A draft made late has just been said, and the clock may be about to approve it.
+REMIND_AFTER = timedelta(minutes=30)
 KEEP_RUNS = timedelta(days=14)
 KEEP_LETTERS = timedelta(days=90)
 # Nobody writes one batch into the outbox for so long: what is older was left by a process that died.
@@ -143,6 +145,7 @@ def remind(services: Services, shift: Shift) -> str:
                 Edition.state == EditionState.DRAFT,
                 Edition.reminded_at.is_(None),
                 Edition.send_at <= now + REMIND_BEFORE,
+                Edition.created_at <= now - REMIND_AFTER,
             )
         ).all()
         reminded = [edition for edition in waiting if _remind(session, edition, services.settings.digest_site_url, now)]

@@ -289,6 +289,29 @@ def test_a_late_answer_does_not_undo_a_newer_one(scripted: Services, late: Trans
     assert postman.post_due(scripted, now=NOW + 24 * HOUR) == NONE
 
 
+def test_a_late_answer_does_not_end_a_newer_call(scripted: Services) -> None:
+    """A call outlived its time and is refused while another postman's call is out: the newer answer counts."""
+    owe(scripted)
+    transport = scripted_of(scripted, Refused("no"), None)
+    first_called, second_called = threading.Event(), threading.Event()
+    slow = threading.Thread(target=postman.post_next, args=[scripted], kwargs={"now": NOW})
+
+    def overlap(request: Request) -> None:
+        if request.outgoing.attempt == 1:
+            first_called.set()
+            second_called.wait(30)
+        else:
+            second_called.set()
+            slow.join(30)
+
+    transport.before_post = overlap
+    slow.start()
+    assert first_called.wait(30)
+
+    assert postman.post_next(scripted, now=NOW + LONGEST_CALL) == "posted"
+    assert states(scripted) == ["accepted"]
+
+
 # — when nobody may call —
 
 
