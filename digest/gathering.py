@@ -16,10 +16,10 @@ from database import Database, claim
 from digest import intake, pages
 from digest.errors import DigestError
 from digest.facts import ComparisonFacts
-from digest.fetching import AGENT, Fetcher
 from digest.models import Comparison, Edition, EditionState, Entry, Source
 from digest.settings import Settings
 from digest.sources import Document, FeedRead, Found, Gone, Unchanged, Unreadable, Validators, read_source
+from digest.sources.fetching import AGENT, Fetcher
 
 log = structlog.get_logger()
 

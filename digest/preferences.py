@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from digest.errors import DigestError
 from digest.models import Tool
-from digest.typography import spoken_day
+from digest.rendering.typography import spoken_day
 from subscribers import consent, wishes
 from subscribers.consent import Proof
 from subscribers.links import Links

@@ -14,9 +14,9 @@ import digest
 from digest import approving, drafting, editions, gathering, migrations, postman, previewing, sending, stats
 from digest.bootstrap import Services, bootstrap
 from digest.errors import DigestError
-from digest.fetching import Fetcher
 from digest.models import Role
 from digest.settings import Settings
+from digest.sources.fetching import Fetcher
 from digest.staff import add_staff
 from digest.submitting import Clock
 from subscribers import addresses, consent, policy, transfer

@@ -21,8 +21,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from sqlalchemy.exc import ArgumentError
 
 from database import driver_url
-from digest import reach, weeks
+from digest import weeks
 from digest.errors import DigestError
+from digest.sources import reach
 
 SENDGRID_API = "https://api.sendgrid.com"
 

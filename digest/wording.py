@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from digest.typography import spoken_day
+from digest.rendering.typography import spoken_day
 
 
 def why_you_get_this(confirmed_at: datetime | None, basis: str | None, *, zone: ZoneInfo) -> str:

@@ -17,22 +17,18 @@ DOORS = ("digest/cli/", "digest/web/")
 PURE = {
     "digest/facts.py",
     "digest/headers.py",
-    "digest/pages.py",
     "digest/personal.py",
     "digest/remarks.py",
-    "digest/selection.py",
     "digest/variants.py",
-    "digest/verdicts.py",
     "digest/weeks.py",
     "digest/wording.py",
-    "digest/feeds.py",
-    "digest/figures.py",
-    "digest/filling.py",
-    "digest/judged.py",
-    "digest/scoring.py",
-    "digest/standing.py",
-    *(str(path.relative_to(ROOT)) for path in ROOT.glob("digest/page_*.py")),
-    *(str(path.relative_to(ROOT)) for path in ROOT.glob("digest/preflight/*.py")),
+    "digest/sources/feeds.py",
+    "digest/sources/reach.py",
+    *(
+        str(path.relative_to(ROOT))
+        for package in ("pages", "preflight", "selection", "verdicts")
+        for path in ROOT.glob(f"digest/{package}/*.py")
+    ),
     "subscribers/addresses.py",
     "subscribers/links.py",
     "subscribers/policy.py",
@@ -47,11 +43,11 @@ HOMES = {
     "apscheduler": ("scheduler.py",),
     "sendgrid": ("digest/sendgrid_",),
     "python_http_client": ("digest/sendgrid_",),
-    "mjml": ("digest/rendering.py",),
+    "mjml": ("digest/rendering/",),
     "alembic": ("digest/migrations/",),
     "dotenv": ("digest/settings.py",),
 }
-JINJA = ("digest/rendering.py", "digest/filling.py", "digest/postman.py", "digest/web/")
+JINJA = ("digest/rendering/", "digest/postman.py", "digest/web/")
 
 
 def sources() -> list[str]:

@@ -14,8 +14,8 @@ from fastapi.testclient import TestClient
 
 from digest import approving, editions, gathering, jobs, stats
 from digest.bootstrap import Services
-from digest.fetching import Fetcher
 from digest.models import EditionState
+from digest.sources.fetching import Fetcher
 from digest.web.app import create_app
 from tests import make
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from digest import personal
-from digest.html_finish import HTML_BLOCKS, HTML_WARNS, LONGEST_LINE, STYLE_BLOCKS, longest_line, style_bytes
 from digest.preflight.sheet import Problem, Sheet
 from digest.preflight.view import HEADINGS, View
+from digest.rendering.html_finish import HTML_BLOCKS, HTML_WARNS, LONGEST_LINE, STYLE_BLOCKS, longest_line, style_bytes
 from digest.text_layout import shorten
 
 _MEND = "Mend templates/email."

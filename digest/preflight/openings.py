@@ -8,11 +8,11 @@ from fractions import Fraction
 from math import floor
 
 from digest.facts import clean
-from digest.figures import percent_behind
-from digest.openings import LONGEST_BREATH, LONGEST_SUBJECT, SHORTEST_SUBJECT
 from digest.preflight.sheet import Problem, Sheet, listed
 from digest.preflight.view import View
 from digest.verdicts import Side
+from digest.verdicts.figures import percent_behind
+from digest.verdicts.openings import LONGEST_BREATH, LONGEST_SUBJECT, SHORTEST_SUBJECT
 
 _LOUD = re.compile(
     r"\b(?:amazing|awesome|best|worst|biggest|coolest|craziest|greatest|hottest|epic|incredible|insane|jaw[- ]dropping|"

@@ -12,7 +12,7 @@ from digest.facts import clean
 from digest.preflight.sheet import Problem, listed, place
 from digest.preflight.view import Part, View, squeezed
 from digest.rendering import safe_link
-from digest.typography import paragraphs
+from digest.rendering.typography import paragraphs
 from digest.variants import EntryCopy
 
 _TEMPLATE = "The template lost it: mend templates/email/edition, then look again."

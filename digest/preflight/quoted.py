@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from digest.facts import TakeFacts, ToolFacts, clean
-from digest.figures import plain
 from digest.preflight.sheet import Problem, Sheet, place
-from digest.prose import sentences
 from digest.text_layout import shorten
 from digest.variants import EntryCopy
 from digest.verdicts import Quotation
+from digest.verdicts.figures import plain
+from digest.verdicts.prose import sentences
 
 _LONGEST_REMARK_SHOWN = 120
 _RESTORE = "Quote a whole sentence of that remark, or leave the quotation out."

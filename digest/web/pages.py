@@ -11,9 +11,9 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import digest
-from digest import look
 from digest.bootstrap import Services
-from digest.typography import spoken_day
+from digest.rendering import look
+from digest.rendering.typography import spoken_day
 
 # Not a package path: `python -m digest` in a folder with its own `templates/` must not pick that up.
 TEMPLATES = Path(digest.__file__).parent.parent / "templates" / "pages"

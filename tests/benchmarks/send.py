@@ -31,9 +31,9 @@ import sqlalchemy as sa
 from database import Database
 from digest import approving, batches, drafting, editions, gathering, logs, migrations, rehearsal, sending, stats
 from digest.bootstrap import Services, bootstrap
-from digest.fetching import Fetcher
 from digest.models import Batch, RenderingRow
 from digest.settings import Settings
+from digest.sources.fetching import Fetcher
 from digest.submitting import Submitter, press_of
 from digest.transport import Request
 from subscribers.links import new_link_id

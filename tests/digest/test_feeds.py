@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest import feeds
 from digest.errors import DigestError
-from digest.feeds import Feed, FeedBroken, Listed
+from digest.sources import feeds
+from digest.sources.feeds import Feed, FeedBroken, Listed
 
 SITE = "https://verdicts.example.com"
 NINE = datetime(2026, 11, 18, 9, tzinfo=UTC)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from digest.fetching import AGENT, Fetched, Fetcher, FetchFailed
-from digest.wire import Patience
+from digest.sources.fetching import AGENT, Fetched, Fetcher, FetchFailed
+from digest.sources.wire import Patience
 from tests.digest.small_web import Web, serving
 
 SHORT = Patience(connect=0.4, read=0.4, total=0.8)

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from digest.errors import DigestError
-from digest.fetching import Fetched, Fetcher, FetchFailed, FetchRefused
+from digest.sources.fetching import Fetched, Fetcher, FetchFailed, FetchRefused
 from tests.digest.small_web import Names, Web, serving
 
 

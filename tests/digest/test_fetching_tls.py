@@ -14,8 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from digest.fetching import Fetcher, FetchFailed
-from digest.wire import Patience
+from digest.sources.fetching import Fetcher, FetchFailed
+from digest.sources.wire import Patience
 from tests.digest.small_web import Names, Web, serving
 
 SHORT = Patience(connect=0.4, read=0.4, total=0.8)

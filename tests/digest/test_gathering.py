@@ -16,9 +16,9 @@ from database import Database
 from digest import editions, gathering, intake, library
 from digest.bootstrap import Services
 from digest.facts import ComparisonFacts
-from digest.fetching import Fetcher
 from digest.gathering import Outcome
 from digest.models import Comparison, EditionState, Source
+from digest.sources.fetching import Fetcher
 from tests import make
 from tests.digest import page_samples
 from tests.digest.small_web import Web, serving

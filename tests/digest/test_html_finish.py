@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from digest.html_finish import LONGEST_LINE, break_lines, finish, longest_line, merge_outlook, style_bytes
+from digest.rendering.html_finish import LONGEST_LINE, break_lines, finish, longest_line, merge_outlook, style_bytes
 
 
 def test_neighbouring_outlook_blocks_become_one() -> None:

@@ -6,7 +6,7 @@ import colorsys
 
 import pytest
 
-from digest.look import DARK, LIGHT, Palette, contrast
+from digest.rendering.look import DARK, LIGHT, Palette, contrast
 
 ENOUGH_FOR_TEXT = 4.5
 PAIRS = [

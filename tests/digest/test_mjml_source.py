@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from markupsafe import escape
 from mjml import mjml2html
 
-from digest.mjml_source import BadSource, normalise
+from digest.rendering.mjml_source import BadSource, normalise
 
 BEFORE = "<mjml><mj-head><mj-title>T</mj-title></mj-head><mj-body><mj-section><mj-column>"
 AFTER = "</mj-column></mj-section></mj-body></mjml>"

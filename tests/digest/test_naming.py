@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.facts import ToolFacts
-from digest.naming import short_names, told_apart
+from digest.verdicts.naming import short_names, told_apart
 from tests.digest.verdict_facts import pair, tool
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from digest.facts import ComparisonFacts
-from digest.figures import NO_BREAK
 from digest.verdicts import write_up
+from digest.verdicts.figures import NO_BREAK
 from tests.digest.verdict_facts import pair, panel, take, tool
 
 LONG = "The Penfold Institute Open Conversation Model for Rural and Remote Practice, Second Revision"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from digest import pages
 from digest.facts import Community, ComparisonFacts, Split, TakeFacts, ToolFacts, clean
-from digest.page_lines import score
+from digest.pages.lines import score
 from tests.digest.page_samples import as_compact_says, compact, comparison, markup, spaced
 
 PRINTED: dict[str, Callable[[ComparisonFacts], str]] = {"spaced": spaced, "compact": compact, "markup": markup}

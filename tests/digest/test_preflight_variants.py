@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from digest import personal, preflight
-from digest.html_finish import HTML_BLOCKS, HTML_WARNS
 from digest.preflight import Level, Sheet
+from digest.rendering.html_finish import HTML_BLOCKS, HTML_WARNS
 from digest.variants import AlsoCompared, EditionCopy
 from tests import make_mail as make
 from tests.digest import sheets

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.prices import LONGEST_BRIEF, disagree, in_brief
+from digest.verdicts.prices import LONGEST_BRIEF, disagree, in_brief
 from tests.digest.verdict_facts import tool
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.facts import clean
-from digest.prose import sentences
+from digest.verdicts.prose import sentences
 
 
 def split(text: str) -> list[str]:

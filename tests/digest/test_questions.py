@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from digest import questions
 from digest.facts import Community, ToolFacts
-from digest.figures import NO_BREAK
+from digest.verdicts import questions
+from digest.verdicts.figures import NO_BREAK
 from tests.digest.verdict_facts import panel, take, tool
 
 FINE = tool("Northbeam", 3, 1, badge="ship", entry="Free", pricing="Free (MIT)")

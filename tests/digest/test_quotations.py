@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest import quotations
 from digest.facts import Call, TakeFacts, ToolFacts, clean
-from digest.figures import reading
-from digest.quotations import LONGEST_AT_ALL, Found, best_words, find
+from digest.verdicts import quotations
+from digest.verdicts.figures import reading
+from digest.verdicts.quotations import LONGEST_AT_ALL, Found, best_words, find
 from tests.digest.verdict_facts import panel, take, tool
 
 PRAISE = "The saved plan alone is worth the seat, because it let us delete two scripts."

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest import reach
-from digest.reach import NotFetchable
+from digest.sources import reach
+from digest.sources.reach import NotFetchable
 
 INSIDE = [
     "0.0.0.0/8",

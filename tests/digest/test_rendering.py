@@ -9,7 +9,6 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from digest.facts import clean
-from digest.html_finish import HTML_WARNS, LONGEST_LINE, STYLE_BLOCKS, longest_line, style_bytes
 from digest.personal import TagInCopy, fill, substitutions, tags
 from digest.rendering import (
     BadSource,
@@ -22,6 +21,7 @@ from digest.rendering import (
     safe_link,
     to_html,
 )
+from digest.rendering.html_finish import HTML_WARNS, LONGEST_LINE, STYLE_BLOCKS, longest_line, style_bytes
 from digest.variants import variant_of
 from tests import make_mail as make
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
 from digest.facts import clean
-from digest.html_finish import LONGEST_LINE, longest_line
 from digest.rendering import AlsoCompared, EditionCopy, Imprint, Rendering, render, safe_link
+from digest.rendering.html_finish import LONGEST_LINE, longest_line
 from tests import make_mail as make
 
 NASTY = [

@@ -11,8 +11,9 @@ import pytest
 
 import digest
 from database import Database
-from digest import files, intake, library, pages
+from digest import intake, library, pages
 from digest.facts import ComparisonFacts, TakeFacts, ToolFacts, exact, verdict_by_percent
+from digest.sources import files
 
 FOLDER = Path(digest.__file__).parent / "samples"
 PAGES = sorted(path for path in FOLDER.iterdir() if path.suffix in files.MEDIA_TYPES)

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.facts import Community, ComparisonFacts, Split, TakeFacts, ToolFacts, Verdict
-from digest.judged import Judged
-from digest.scoring import Part, PartName, Weights, score
-from digest.standing import NEVER_SEEN, Known, Standing
+from digest.selection.judged import Judged
+from digest.selection.scoring import Part, PartName, Weights, score
+from digest.selection.standing import NEVER_SEEN, Known, Standing
 from digest.weeks import Week
 
 W47 = Week(2026, 47)

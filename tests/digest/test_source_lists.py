@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from digest import sources
-from digest.fetching import Fetcher
 from digest.sources import Document, FeedRead, Gone, Unchanged, Unreadable, Validators, read_source
-from digest.wire import Patience
+from digest.sources.fetching import Fetcher
+from digest.sources.wire import Patience
 from tests.digest.small_web import Web, serving
 
 PAGE = "Loom vs Spindle\n"

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from digest.fetching import Fetcher
 from digest.sources import Document, Found, Gone, Unchanged, Unreadable, Validators, read_source
-from digest.wire import Patience
+from digest.sources.fetching import Fetcher
+from digest.sources.wire import Patience
 from tests.digest.small_web import Web, serving
 
 PAGE = "Loom vs Spindle\n"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest import figures
 from digest.facts import Split, TakeFacts, ToolFacts, exact
-from digest.figures import NO_BREAK, average, one_decimal, plain, reading, split_of
+from digest.verdicts import figures
+from digest.verdicts.figures import NO_BREAK, average, one_decimal, plain, reading, split_of
 from tests.digest.verdict_facts import panel, take, tool
 
 THREE_TO_ONE = panel((80, "ship"), (80, "ship"), (80, "ship"), (45, "skip"))

@@ -6,12 +6,11 @@ from itertools import pairwise
 
 import pytest
 
-from digest import figures, phrasebook
 from digest.facts import Community, ComparisonFacts, Verdict
-from digest.figures import NO_BREAK
-from digest.scenes import scene
-from digest.sentences import Voice, finished
-from digest.verdicts import write_up
+from digest.verdicts import figures, phrasebook, write_up
+from digest.verdicts.figures import NO_BREAK
+from digest.verdicts.scenes import scene
+from digest.verdicts.sentences import Voice, finished
 from tests.digest.verdict_facts import pair, panel, tool
 
 BADGES: tuple[Verdict | None, ...] = (None, "ship")

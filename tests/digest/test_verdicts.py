@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from digest.facts import Community, ComparisonFacts
-from digest.figures import NO_BREAK
 from digest.verdicts import CriticsRow, Score, Side, Summary, scoreboard, write_up
+from digest.verdicts.figures import NO_BREAK
 from tests.digest.verdict_facts import REVIEWERS, pair, panel, take, tool
 
 PAGES = Path(__file__).parents[3] / "shared" / "pages"

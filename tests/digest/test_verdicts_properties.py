@@ -9,11 +9,10 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest import figures
 from digest.facts import Community, ComparisonFacts, Split, TakeFacts, ToolFacts, clean
-from digest.figures import NO_BREAK
-from digest.scenes import scene
-from digest.verdicts import Side, WriteUp, scoreboard, write_up
+from digest.verdicts import Side, WriteUp, figures, scoreboard, write_up
+from digest.verdicts.figures import NO_BREAK
+from digest.verdicts.scenes import scene
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -9,10 +9,10 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from digest.figures import number
-from digest.judged import Judged
-from digest.scoring import Part, Weights, listed
-from digest.standing import Standing
+from digest.selection.judged import Judged
+from digest.selection.scoring import Part, Weights, listed
+from digest.selection.standing import Standing
+from digest.verdicts.figures import number
 
 Points = Annotated[int, Field(ge=0, le=1000)]
 

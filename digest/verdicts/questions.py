@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from digest import figures, prices
 from digest.facts import Split, ToolFacts, verdict_by_percent
+from digest.verdicts import figures, prices
 
 
 def about(tools: tuple[ToolFacts, ToolFacts]) -> tuple[str, ...]:

@@ -16,10 +16,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from digest import figures
 from digest.facts import ComparisonFacts, TakeFacts, Verdict
-from digest.judged import FULL, Judged
-from digest.standing import Known, Standing
+from digest.selection.judged import FULL, Judged
+from digest.selection.standing import Known, Standing
+from digest.verdicts import figures
 from digest.weeks import Week
 
 PartName = Literal["disagreement", "preference", "distance", "community", "newness", "change", "completeness"]

@@ -13,11 +13,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from digest.facts import LONGEST_NAME, Community, ToolFacts
-from digest.page_heads import Head, choose
-from digest.page_lines import Line, Unreadable, community, find, is_ending, is_nothing, percent, votes
-from digest.page_scorecard import Scorecard, read_scorecard
-from digest.page_table import HEADING as DECISION
-from digest.page_table import Table, begins_with_verdicts, names_of, read_table
+from digest.pages.heads import Head, choose
+from digest.pages.lines import Line, Unreadable, community, find, is_ending, is_nothing, percent, votes
+from digest.pages.scorecard import Scorecard, read_scorecard
+from digest.pages.table import HEADING as DECISION
+from digest.pages.table import Table, begins_with_verdicts, names_of, read_table
 
 MOST_LINES = 5_000  # a page has about a hundred
 

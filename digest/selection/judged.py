@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-from digest import figures
 from digest.facts import TakeFacts, ToolFacts, Verdict
+from digest.verdicts import figures
 
 FULL = 1000
 

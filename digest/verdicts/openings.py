@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from digest import phrasebook, scenes
 from digest.facts import Verdict
-from digest.figures import Reading, number, one_decimal, percent_of, plain, spoken, tally
-from digest.quotations import Found
-from digest.scenes import Scene
-from digest.sentences import finished
+from digest.verdicts import phrasebook, scenes
+from digest.verdicts.figures import Reading, number, one_decimal, percent_of, plain, spoken, tally
+from digest.verdicts.quotations import Found
+from digest.verdicts.scenes import Scene
+from digest.verdicts.sentences import finished
 
 SHORTEST_SUBJECT, LONGEST_SUBJECT = 10, 78
 LONGEST_BREATH = 200

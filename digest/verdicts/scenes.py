@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from digest import figures, phrasebook
-from digest.figures import Reading
-from digest.phrasebook import Phrases
+from digest.verdicts import figures, phrasebook
+from digest.verdicts.figures import Reading
+from digest.verdicts.phrasebook import Phrases
 
 _CLOSE = 1
 _LEVEL = {

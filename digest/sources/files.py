@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from digest.errors import DigestError
-from digest.wire import too_large
+from digest.sources.wire import too_large
 
 MEDIA_TYPES: Final = {
     ".txt": "text/plain",

@@ -23,11 +23,20 @@ import digest
 from digest import text_layout
 from digest.errors import DigestError
 from digest.facts import clean
-from digest.html_finish import finish
-from digest.look import DARK, LIGHT, SANS, SERIF
-from digest.mjml_source import BadSource, normalise
 from digest.personal import fill, longest, refuse_tags, tags
-from digest.typography import bar_width, cleaned, isolated, paragraphs, prose, spoken_day, spoken_moment, typeset
+from digest.rendering.html_finish import finish
+from digest.rendering.look import DARK, LIGHT, SANS, SERIF
+from digest.rendering.mjml_source import BadSource, normalise
+from digest.rendering.typography import (
+    bar_width,
+    cleaned,
+    isolated,
+    paragraphs,
+    prose,
+    spoken_day,
+    spoken_moment,
+    typeset,
+)
 from digest.variants import (
     AlsoCompared,
     Arrangement,

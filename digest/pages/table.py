@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from digest.facts import Community, Split, Verdict
-from digest.page_lines import Line, community, find, is_nothing, panel
+from digest.pages.lines import Line, community, find, is_nothing, panel
 
 HEADING = "decision"
 _BELOW = "reviewer scorecard"

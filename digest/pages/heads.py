@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from digest.facts import Verdict
-from digest.page_lines import NAMES_APART, Unreadable, badge
+from digest.pages.lines import NAMES_APART, Unreadable, badge
 
 _REACH = 6  # lines above a percentage among which the name is looked for
 _LONGEST_AVATAR = 2

@@ -21,7 +21,7 @@ from defusedxml.ElementTree import fromstring
 
 from digest.errors import DigestError
 from digest.facts import clean
-from digest.reach import LONGEST_URL
+from digest.sources.reach import LONGEST_URL
 
 Kind = Literal["RSS", "Atom", "JSON Feed", "sitemap", "sitemap index"]
 

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import orjson
 
 from digest.facts import clean, instant
-from digest.page_lines import END_OF_PAGE, Line, Unreadable, percent, score
+from digest.pages.lines import END_OF_PAGE, Line, Unreadable, percent, score
 
 MOST_TAGS = 50_000  # a page has a few thousand
 

@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import Literal
 
 from digest.facts import Call, TakeFacts, ToolFacts, exact
-from digest.figures import FEWEST_SCORES, Reading, counted_calls
-from digest.prose import sentences
+from digest.verdicts.figures import FEWEST_SCORES, Reading, counted_calls
+from digest.verdicts.prose import sentences
 
 BEST_LENGTH = 240
 LONGEST = 300

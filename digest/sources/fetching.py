@@ -29,10 +29,10 @@ from urllib3.exceptions import (
 )
 from urllib3.response import BaseHTTPResponse
 
-from digest import reach
 from digest.errors import DigestError
-from digest.reach import NotFetchable
-from digest.wire import (
+from digest.sources import reach
+from digest.sources.reach import NotFetchable
+from digest.sources.wire import (
     MEGABYTE,
     PATIENCE,
     Failure,

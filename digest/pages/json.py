@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from digest.facts import ComparisonFacts
-from digest.page_lines import Unreadable
+from digest.pages.lines import Unreadable
 
 MOST_COMPARISONS = 5_000  # in one body
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from digest.phrasebook import Phrases
-from digest.scenes import Scene
+from digest.verdicts.phrasebook import Phrases
+from digest.verdicts.scenes import Scene
 
 _ENDS = (".", "!", "?", "…", "。", "！", "？")
 

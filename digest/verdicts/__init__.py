@@ -8,14 +8,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from digest import figures, openings, prices, questions, quotations
 from digest.facts import Call, Community, ComparisonFacts, TakeFacts, ToolFacts, Verdict
-from digest.figures import Reading
-from digest.naming import short_names, told_apart
-from digest.openings import Told
-from digest.quotations import Found
-from digest.scenes import scene
-from digest.sentences import Voice
+from digest.verdicts import figures, openings, prices, questions, quotations
+from digest.verdicts.figures import Reading
+from digest.verdicts.naming import short_names, told_apart
+from digest.verdicts.openings import Told
+from digest.verdicts.quotations import Found
+from digest.verdicts.scenes import scene
+from digest.verdicts.sentences import Voice
 
 _UNKNOWN = Fraction(-1)
 _BEST_FIRST: tuple[Verdict | None, ...] = ("ship", "mixed", "skip", None)

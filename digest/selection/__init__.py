@@ -13,11 +13,11 @@ from itertools import chain
 from typing import Literal
 
 from digest.facts import ToolFacts
-from digest.figures import number
-from digest.filling import Deduction, Filling, Ranked, Rules, already_in, by_rank
-from digest.judged import FULL, Judged
-from digest.scoring import RECOVERED, Part, PartName, Weights, listed, score
-from digest.standing import NEVER_SEEN, Known, Standing
+from digest.selection.filling import Deduction, Filling, Ranked, Rules, already_in, by_rank
+from digest.selection.judged import FULL, Judged
+from digest.selection.scoring import RECOVERED, Part, PartName, Weights, listed, score
+from digest.selection.standing import NEVER_SEEN, Known, Standing
+from digest.verdicts.figures import number
 from digest.weeks import Week
 
 __all__ = [

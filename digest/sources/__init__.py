@@ -16,11 +16,11 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from digest import feeds, files
-from digest.feeds import Feed, FeedBroken, Listed
-from digest.fetching import Fetched, Fetcher, FetchError
-from digest.reach import target, without_credentials
-from digest.wire import MEGABYTE, too_large
+from digest.sources import feeds, files
+from digest.sources.feeds import Feed, FeedBroken, Listed
+from digest.sources.fetching import Fetched, Fetcher, FetchError
+from digest.sources.reach import target, without_credentials
+from digest.sources.wire import MEGABYTE, too_large
 
 LARGEST_PAGE: Final = 5 * MEGABYTE
 LARGEST_COLLECTION: Final = 20 * MEGABYTE

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from digest.facts import LONGEST_TEXT, MOST_LOOSE_REMARKS, TakeFacts
-from digest.page_lines import Line, score
+from digest.pages.lines import Line, score
 
 _NO_TAKE = "no panel take"
 _LONGEST_REVIEWER = 80

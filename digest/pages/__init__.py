@@ -20,11 +20,11 @@ from digest.facts import (
     ToolFacts,
     is_web_address,
 )
-from digest.page_html import Markup, read_markup
-from digest.page_json import looks_like_json, read_json
-from digest.page_lines import Unreadable, lines_of
-from digest.page_schema import json_schema
-from digest.page_text import TextPage, read_lines
+from digest.pages.html import Markup, read_markup
+from digest.pages.json import looks_like_json, read_json
+from digest.pages.lines import Unreadable, lines_of
+from digest.pages.schema import json_schema
+from digest.pages.text import TextPage, read_lines
 
 __all__ = [
     "LARGEST_BODY",
