@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
-from database import Database
+import subscribers.models  # noqa: F401 - all tables are in the metadata
+from database import Base, Database
 from digest import migrations
 from digest.bootstrap import Services
 from tests import make
@@ -26,8 +26,6 @@ from tests.fakes import ScriptedTransport
 
 hypothesis.settings.register_profile("digest", deadline=None, max_examples=60, print_blob=True)
 hypothesis.settings.load_profile("digest")
-
-_numbers = count()
 
 
 @pytest.fixture(scope="session")
@@ -80,10 +78,30 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{path}"
         return
     server, template = request.getfixturevalue("postgres_url"), request.getfixturevalue("_migrated_postgres")
-    name = f"digest_{next(_numbers)}"
-    _run_on(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    yield _named(server, name)
-    _run_on(server, f"DROP DATABASE {name} WITH (FORCE)")
+    url = _named(server, USED_AGAIN)
+    if not _emptied(server, url):
+        _run_on(server, f"DROP DATABASE IF EXISTS {USED_AGAIN} WITH (FORCE)")
+        _run_on(server, f"CREATE DATABASE {USED_AGAIN} TEMPLATE {template}")
+    yield url
+
+
+USED_AGAIN = "digest_again"
+
+
+def _emptied(server: str, url: str) -> bool:
+    """Empty the database of the test before: ten times faster than a new one. False where it is not whole any more."""
+    ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{USED_AGAIN}'"  # noqa: S608
+    _run_on(server, ended)
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    try:
+        with engine.connect() as connection:
+            there = sa.inspect(connection).get_table_names()
+            if set(Base.metadata.tables) | {"alembic_version"} != set(there):
+                return False
+            connection.exec_driver_sql(f"TRUNCATE {', '.join(Base.metadata.tables)} RESTART IDENTITY CASCADE")
+    except sa.exc.OperationalError:
+        return False  # the first test of the session: there is none yet
+    return True
 
 
 @pytest.fixture
