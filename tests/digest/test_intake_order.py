@@ -90,7 +90,7 @@ def listing(database: Database, read: Sequence[ComparisonFacts]) -> set[str]:
 
 
 @given(st.lists(readings, min_size=2, max_size=5), st.randoms(use_true_random=False))
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(
     [
         Reading(0, 1, "machine", missing=("tagline",)),
@@ -117,7 +117,7 @@ def test_the_order_of_reading_makes_no_difference(sqlite: Database, read: list[R
 
 
 @given(st.lists(readings, min_size=1, max_size=4))
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_pages_read_again_add_nothing(sqlite: Database, read: list[Reading]) -> None:
     """Everything read twice: the same listing."""
     told = [reading.facts() for reading in read]
