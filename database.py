@@ -76,6 +76,10 @@ class Database:
         self.url: URL = driver_url(url)
         self.engine: Engine = _engine(self.url)
         self._writing_engine = self.engine.execution_options(digest_begin="IMMEDIATE")
+        # On SQLite a reading transaction sees one instant by itself; numbers that must add up need the same elsewhere.
+        self._reading_engine = (
+            self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        )
         # SQLite's busy handler sleeps up to 100 ms between tries, so a thread that writes in a loop would starve
         # the others of this process. A lock in front of it is fair.
         self._turn = threading.Lock() if self.is_sqlite else None
@@ -86,8 +90,8 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A transaction that only reads; it is rolled back at the end."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        """A transaction that only reads, all of it of one instant; it is rolled back at the end."""
+        with Session(self._reading_engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from database import Database
 from digest.errors import DigestError
-from digest.settings import Settings
+from digest.settings import SHORTEST_KEY, Settings
 from digest.transport import Outbox, Transport
 from subscribers.links import Links
 
@@ -91,12 +91,17 @@ def _secret_beside(directory: Path) -> str:
     try:
         if not path.exists():
             _make_secret(path)
-        return path.read_text(encoding="ascii").strip()
+        secret = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as why:
         reason = why.strerror if isinstance(why, OSError) else "it is not text"
         raise SecretUnreadable(
             f"The secret in {path} cannot be read or made: {reason}. Mend the file or set DIGEST_SECRET_KEY."
         ) from why
+    if len(secret) < SHORTEST_KEY:
+        raise SecretUnreadable(
+            f"The secret in {path} is damaged, with {len(secret)} characters. Put back the one mails were signed with."
+        )
+    return secret
 
 
 def _make_secret(path: Path) -> None:

@@ -25,6 +25,10 @@ class TooFewYet(DigestError):
     """Too few comparisons stand so far, so nothing was drafted."""
 
 
+class TooLate(DigestError):
+    """A later edition exists, so this week's can no longer be made."""
+
+
 class TooEarly(DigestError):
     """That edition lies too far ahead to be drafted now."""
 
@@ -59,12 +63,15 @@ def draft(session: Session, week: Week, settings: Settings, *, by: str, now: dat
     """Make the draft of a week, or its skipped edition where too few comparisons stand at its cut-off.
 
     Never touches an existing edition. Raises TooFewYet before the cut-off, when there is still time for more to come,
-    and TooEarly for a week that is not the next to be cut off.
+    TooEarly for a week after the next to be cut off, and TooLate where a later edition exists.
     """
     intake.one_at_a_time(session)
     existing = session.scalars(sa.select(Edition).where(Edition.week == str(week))).one_or_none()
     if existing is not None:
         return Drafted(existing, made=False)
+    newest: str | None = session.scalar(sa.select(sa.func.max(Edition.week)))
+    if newest is not None and newest > str(week):
+        raise TooLate(f"There is an edition of {newest} already, so {week} can no longer be drafted.")
     upcoming = weeks.upcoming(now, settings.digest_cutoff, settings.digest_timezone)
     if week > upcoming:
         raise TooEarly(f"Edition {week} lies too far ahead; the next one that can be drafted is {upcoming}.")
@@ -235,13 +242,15 @@ def _insert_edition(
     by: str,
     now: datetime,
 ) -> Edition:
+    leaves = weeks.send_time(week, settings.digest_cutoff, settings.digest_send_at, settings.digest_timezone)
     edition = Edition(
         week=str(week),
         state=state,
         why=why,
         window_start=window.start,
         window_end=window.end,
-        send_at=weeks.send_time(week, settings.digest_cutoff, settings.digest_send_at, settings.digest_timezone),
+        planned_at=leaves,
+        send_at=leaves,
         rules=rules.model_dump(mode="json"),
         also_compared=[],
         created_at=now,

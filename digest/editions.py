@@ -134,7 +134,7 @@ def stop(session: Session, edition: Edition, *, why: str, by: str, now: datetime
 
 def skip(session: Session, edition: Edition, *, why: str, by: str, now: datetime) -> None:
     """This week has no edition; its comparisons stand again next week. Draft or approved → skipped."""
-    advance(session, edition, SKIPPED, by=by, now=now, why=why, **VOID)
+    advance(session, edition, SKIPPED, by=by, now=now, why=why, send_at=edition.planned_at, **VOID)
     _void(session, edition)
 
 
@@ -144,7 +144,7 @@ def reopen(session: Session, edition: Edition, *, why: str, by: str, now: dateti
         raise TakenElsewhere(
             f"Comparisons of {edition.week} stand in {week} by now; skip that one first, or readers get them twice."
         )
-    advance(session, edition, DRAFT, by=by, now=now, why=why, **VOID)
+    advance(session, edition, DRAFT, by=by, now=now, why=why, send_at=edition.planned_at, **VOID)
     _void(session, edition)
 
 

@@ -128,6 +128,8 @@ class Edition(Base):
     halted_from: Mapped[EditionState | None] = mapped_column(_words(EditionState))
     window_start: Mapped[datetime] = mapped_column(UtcDateTime)
     window_end: Mapped[datetime] = mapped_column(UtcDateTime)
+    planned_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """The week's own send time; an approval may choose another, and when it is void this one holds again."""
     send_at: Mapped[datetime] = mapped_column(UtcDateTime)
     rules: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     subject: Mapped[str] = mapped_column(sa.String(400), default="")

@@ -10,12 +10,14 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from email_validator import EmailNotValidError, validate_email
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from sqlalchemy.exc import ArgumentError
@@ -25,6 +27,7 @@ from digest import weeks
 from digest.errors import DigestError
 from digest.sources import reach
 
+SHORTEST_KEY = 16
 SENDGRID_API = "https://api.sendgrid.com"
 
 
@@ -112,7 +115,7 @@ def _one_line(value: str) -> str:
 def _keys(value: Any) -> Any:
     if isinstance(value, str):
         value = tuple(SecretStr(part.strip()) for part in value.split(",") if part.strip())
-    if any(len(key.get_secret_value()) < 16 for key in value):  # noqa: PLR2004
+    if any(len(key.get_secret_value()) < SHORTEST_KEY for key in value):
         raise ValueError("must have at least 16 characters in each key; `openssl rand -hex 32` makes one")
     return value
 
@@ -198,14 +201,29 @@ class Settings(BaseModel):
 
 def load(directory: Path | None = None) -> Settings:
     """The settings of this process: the environment, and a `.env` file in the working directory below it."""
-    env_file = (directory or Path.cwd()) / ".env"
-    from_file = {key: value or "" for key, value in dotenv_values(env_file).items()} if env_file.is_file() else {}
-    return Settings.from_env({**from_file, **os.environ})
+    return Settings.from_env({**_env_file((directory or Path.cwd()) / ".env"), **os.environ})
+
+
+def _env_file(path: Path) -> dict[str, str]:
+    """What a `.env` file sets. Raises SettingsProblem where a line cannot be read: it would be a setting lost."""
+    if not path.exists():
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as why:
+        reason = why.strerror if isinstance(why, OSError) else "it is not UTF-8 text"
+        raise SettingsProblem([Mistake(".env", f"cannot be read: {reason}")]) from why
+    broken = [each.original.line for each in parse_stream(StringIO(text)) if each.error]
+    if broken:
+        raise SettingsProblem(
+            [Mistake(".env", f"line {line} cannot be read; is a quote not closed?") for line in broken]
+        )
+    return {key: value or "" for key, value in dotenv_values(stream=StringIO(text)).items()}
 
 
 def unknown_names() -> list[str]:
     """Names in this process's environment or `.env` that look like ours and are not: most likely spelled wrong."""
-    environ = {**dotenv_values(Path.cwd() / ".env"), **os.environ}
+    environ = {**_env_file(Path.cwd() / ".env"), **os.environ}
     known = {name.upper() for name in Settings.model_fields}
     known |= {f"{name}_FILE" for name in known}
     return sorted(name for name in environ if re.match(r"(DIGEST|SENDGRID)_", name) and name not in known)

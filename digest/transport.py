@@ -7,6 +7,7 @@ computing, `post` does the call. Provider vocabulary stops here.
 from __future__ import annotations
 
 import binascii
+import errno
 import hashlib
 import os
 import re
@@ -23,6 +24,8 @@ from typing import Protocol
 
 from digest import personal
 from digest.errors import DigestError
+
+PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EINTR, errno.EAGAIN})
 
 # Up to the limit of RFC 5322: folded at 78, a long List-Unsubscribe comes out as encoded words that no reader undoes.
 UNFOLDED = SMTP.clone(max_line_length=998)
@@ -163,7 +166,7 @@ class Outbox:
         return Request(outgoing=outgoing, body=b"", digest=seal.hexdigest())
 
     def post(self, request: Request) -> Accepted:
-        """Raises Unavailable when the folder cannot be written."""
+        """Raises Unavailable when the disk is full, Misconfigured when the folder cannot be written at all."""
         outgoing = request.outgoing
         place = self._place(outgoing.edition, outgoing.batch)
         aside = place.with_name(f".{place.name}.{outgoing.attempt}")
@@ -174,9 +177,13 @@ class Outbox:
                 _write_durably(aside / _file_name(recipient), bytes(message_for(outgoing, recipient)))
             _sync_folder(aside)
             _rename_unless_there(aside, place)
+            for left_behind in place.parent.glob(f".{place.name}.*"):
+                shutil.rmtree(left_behind, ignore_errors=True)
             _sync_folder(place.parent)
         except OSError as why:
-            raise Unavailable(f"The outbox {self.folder} cannot be written: {why.strerror}.") from why
+            sentence = f"The outbox {self.folder} cannot be written: {why.strerror}. See DIGEST_OUTBOX_DIR."
+            # A full disk may be emptied while we wait; a folder that cannot be written needs a person.
+            raise (Unavailable if why.errno in PASSING else Misconfigured)(sentence) from why
         return Accepted(message_id=None)
 
     def evidence(self, *, edition: str, batch: int, attempt: int) -> bool | None:  # noqa: ARG002

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 
 import typer
@@ -43,6 +45,10 @@ _register()
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command. Never a traceback: what went wrong is one sentence on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that has no “–” shows a question mark rather than ending the program.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(run(arguments))
 
 
@@ -66,6 +72,10 @@ def run(arguments: list[str] | None = None) -> int:
     except (DigestError, PeopleError, WriteLockTimeout) as problem:
         console.note(str(problem))
         return console.COULD_NOT
+    except BrokenPipeError:
+        # Whoever read our output has read enough (`… | head`); nothing more is to be written, at exit neither.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - stays open to the end
+        return console.DONE
     except (SQLAlchemyError, OSError) as problem:
         console.note(_in_one_sentence(problem))
         return console.COULD_NOT

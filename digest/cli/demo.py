@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -41,4 +44,5 @@ def _say(found: rehearsal.Rehearsed) -> None:
     numbers = found.numbers
     sums = "the numbers add up" if numbers.adds_up else "THE NUMBERS DO NOT ADD UP"
     console.say(f"accepted {numbers.accepted} of {numbers.deliveries} deliveries; {sums}")
-    console.say(f"look around:  cd {found.folder} && digest edition show {found.week}")
+    command = "digest" if shutil.which("digest") else shlex.quote(str(Path(sys.argv[0]).resolve()))
+    console.say(f"look around:  cd {shlex.quote(str(found.folder))} && {command} edition show {found.week}")

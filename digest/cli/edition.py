@@ -35,6 +35,7 @@ app = typer.Typer(no_args_is_help=True, help="One week's digest, from draft to n
 WeekArgument = Annotated[str, typer.Argument(metavar="WEEK", help="Such as 2026-W47, or latest.")]
 Why = Annotated[str, typer.Option("--why", help="Kept in the edition's log.")]
 SHELL = "command line"
+FARTHEST = timedelta(days=60)
 
 
 class NotRehearsing(DigestError):
@@ -155,14 +156,16 @@ def approve(
 ) -> None:
     """Freeze the exact bytes that will go out."""
     moment = console.editorial_now(now)
+    if not by.strip():
+        raise console.WrongUsage("--by says who approves; it cannot be empty.")
     with opened() as services:
         edition = approving.approve(
             services, week, by=by, send_at=_send_at(at, moment), seen_hash=seen_hash, now=moment
         )
         ends = sending.undo_ends(edition, services)
-    console.say(
-        f"{edition.week} approved by {by} for {edition.approved_candidates:,} candidates · hash {edition.approved_hash}"
-    )
+    seen = edition.approved_candidates or 0
+    people = "1 candidate" if seen == 1 else f"{seen:,} candidates"
+    console.say(f"{edition.week} approved by {by} for {people} · hash {edition.approved_hash}")
     leaves = max(edition.send_at, ends or edition.send_at)
     console.say(f"it leaves {leaves:%A %d %B %Y, %H:%M} UTC by the clock; now: `digest edition send {edition.week}`")
 
@@ -260,6 +263,8 @@ def _send_at(text: str | None, now: datetime) -> datetime | None:
         raise console.WrongUsage(f"--at needs a time zone, such as {text}Z or {text}+01:00.")
     if moment < now - timedelta(minutes=1):
         raise console.WrongUsage(f"--at {text} has passed; give a time to come, or now.")
+    if moment > now + FARTHEST:
+        raise console.WrongUsage(f"--at {text} is more than {FARTHEST.days} days away; is the date right?")
     return moment
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timedelta
 
-from digest import editions, sending, stats, stopping, submitting
+from digest import editions, logs, sending, stats, stopping, submitting
 from digest.bootstrap import Services
 from digest.cli import console
 from digest.models import EditionState
@@ -16,6 +16,8 @@ LONGEST_NAP = timedelta(seconds=5)
 
 def send_with_bar(services: Services, week: str, *, by: str, now: datetime, skip_undo: bool) -> None:
     """Hand over until nothing is left to do, or until somebody asks to stop."""
+    if console.err.is_terminal:
+        logs.configure(services.settings.digest_log, quiet=True)  # the bar tells it better than a line a batch
     said = ""
     with stopping.asked_to_stop(lambda: console.note(FINISHING)) as stop:
         while True:

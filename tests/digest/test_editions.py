@@ -30,6 +30,7 @@ def bare(session: Session, state: EditionState = DRAFT, week: str = WEEK) -> Edi
         state=state,
         window_start=CUTOFF - WEEKLY,
         window_end=CUTOFF,
+        planned_at=make.SEND,
         send_at=make.SEND,
         rules={},
         also_compared=[],

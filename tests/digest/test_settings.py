@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from digest import settings
 from digest.settings import Settings, SettingsProblem
 
 ROOT = Path(__file__).parent.parent.parent
@@ -114,6 +115,22 @@ def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
 
     assert settings.sendgrid_api_key is not None
     assert "SG.from-a-file" == settings.sendgrid_api_key.get_secret_value()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"\xff\xfe", "cannot be read: it is not UTF-8 text"),
+        (b'DIGEST_TIMEZONE="Europe/Berlin\n', "line 1 cannot be read; is a quote not closed?"),
+    ],
+)
+def test_a_broken_env_file_is_said(tmp_path: Path, content: bytes, says: str) -> None:
+    """A line that cannot be read is a setting lost, so the program does not go on without it."""
+    (tmp_path / ".env").write_bytes(content)
+    with pytest.raises(SettingsProblem, match="1 setting needs attention") as problem:
+        settings.load(tmp_path)
+
+    assert says in str(problem.value)
 
 
 def test_secrets_do_not_show() -> None:

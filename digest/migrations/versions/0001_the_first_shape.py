@@ -41,6 +41,7 @@ def upgrade() -> None:
     sa.Column('halted_from', sa.String(length=16), nullable=True),
     sa.Column('window_start', sa.DateTime(timezone=True), nullable=False),
     sa.Column('window_end', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('planned_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('send_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('rules', sa.JSON(), nullable=False),
     sa.Column('subject', sa.String(length=400), nullable=False),
