@@ -24,6 +24,7 @@ from typing import Protocol
 
 from digest import personal
 from digest.errors import DigestError
+from subscribers import addresses
 
 PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EINTR, errno.EAGAIN})
 
@@ -177,8 +178,7 @@ class Outbox:
                 _write_durably(aside / _file_name(recipient), bytes(message_for(outgoing, recipient)))
             _sync_folder(aside)
             _rename_unless_there(aside, place)
-            for left_behind in place.parent.glob(f".{place.name}.*"):
-                shutil.rmtree(left_behind, ignore_errors=True)
+            _clear_leftovers(place)
             _sync_folder(place.parent)
         except OSError as why:
             sentence = f"The outbox {self.folder} cannot be written: {why.strerror}. See DIGEST_OUTBOX_DIR."
@@ -187,7 +187,12 @@ class Outbox:
         return Accepted(message_id=None)
 
     def evidence(self, *, edition: str, batch: int, attempt: int) -> bool | None:  # noqa: ARG002
-        return self._place(edition, batch).exists()
+        place = self._place(edition, batch)
+        if not place.exists():
+            return False
+        # Whoever renamed it may have died before clearing up after an earlier attempt.
+        _clear_leftovers(place)
+        return True
 
     def close(self) -> None:
         """Nothing stays open."""
@@ -201,7 +206,7 @@ def message_for(outgoing: Outgoing, recipient: Recipient) -> EmailMessage:
     paper = outgoing.paper
     mail = EmailMessage(policy=UNFOLDED)
     mail["From"] = Address(paper.sender.name, addr_spec=paper.sender.email)
-    mail["To"] = recipient.email
+    mail["To"] = _on_the_wire(recipient.email)
     mail["Reply-To"] = paper.sender.reply_to
     mail["Subject"] = personal.fill(paper.subject, recipient.substitutions)
     if outgoing.at is not None:
@@ -222,6 +227,11 @@ def message_for(outgoing: Outgoing, recipient: Recipient) -> EmailMessage:
     mail.attach(text)
     mail.attach(_part("html", personal.fill(paper.html, recipient.substitutions)))
     return mail
+
+
+def _on_the_wire(email: str) -> str:
+    """In ASCII, as a provider is given it: a header would turn another script's domain into an encoded word."""
+    return email if email.isascii() else addresses.parse(email).on_the_wire
 
 
 def _part(subtype: str, content: str) -> EmailMessage:
@@ -258,6 +268,12 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _clear_leftovers(place: Path) -> None:
+    """What attempts that died left half written: whoever counts files must not count a mail twice."""
+    for left in place.parent.glob(f".{place.name}.*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _rename_unless_there(aside: Path, place: Path) -> None:

@@ -89,21 +89,26 @@ def until(true: Callable[[], object], *, within: float = PATIENCE) -> None:
 
 
 def mails(program: Program, week: str) -> list[str]:
-    """The names of all mails of an edition in the outbox's whole batches."""
-    return sorted(path.name for path in (program.folder / "outbox" / week).glob("batch-*/*.eml"))
+    """The names of all mails of an edition in the outbox, wherever they lie."""
+    return sorted(path.name for path in (program.folder / "outbox" / week).rglob("*.eml"))
 
 
 @contextmanager
-def started(program: Program, *command: str) -> Iterator[subprocess.Popen[str]]:
-    """A long-running process, killed at the end if it is still there; what it says is in `said.txt`."""
-    with (program.folder / "said.txt").open("a") as said:
+def started(program: Program, *command: str, unheard: bool = False) -> Iterator[subprocess.Popen[str]]:
+    """A long-running process, killed at the end if it is still there; what it says is in `said.txt`.
+
+    `unheard`: its stderr is a pipe that nobody reads any more.
+    """
+    reads, writes = os.pipe()
+    os.close(reads)
+    with (program.folder / "said.txt").open("a") as said, os.fdopen(writes, "w") as nowhere:
         process = subprocess.Popen(
             [sys.executable, *command],
             cwd=program.folder,
             env=program.env(),
             stdin=subprocess.DEVNULL,
             stdout=said,
-            stderr=said,
+            stderr=nowhere if unheard else said,
             text=True,
         )
         try:

@@ -76,6 +76,13 @@ def test_one_of_each_header(tmp_path: Path) -> None:
     assert mail["From"].addresses[0].display_name == "Weekly AI Tool Verdicts"
 
 
+def test_the_domain_of_another_script_is_written_in_ascii() -> None:
+    """As mail servers speak it: an encoded word inside an address reaches nobody."""
+    reader = recipient(email="ada@bücher.example")
+
+    assert b"\r\nTo: ada@xn--bcher-kva.example\r\n" in bytes(message_for(outgoing(reader), reader))
+
+
 def test_the_date_is_the_hand_over() -> None:
     """RFC 5322: the time somebody said it is ready to go."""
     out = outgoing()
@@ -213,12 +220,14 @@ def test_a_second_post_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_evidence_is_what_is_there(tmp_path: Path) -> None:
-    """Before: not taken. After: taken, whichever attempt asks; another batch is another matter."""
+    """Before: not taken. After: taken, whichever attempt asks, and nothing is left beside it."""
     box = Outbox(tmp_path)
     assert box.evidence(edition="2026-W47", batch=7, attempt=1) is False
     post(box, outgoing())
 
+    (tmp_path / "2026-W47" / ".batch-00007.1").mkdir()
     assert box.evidence(edition="2026-W47", batch=7, attempt=9) is True
+    assert [path.name for path in (tmp_path / "2026-W47").iterdir()] == ["batch-00007"]
     assert box.evidence(edition="2026-W47", batch=8, attempt=1) is False
     assert box.evidence(edition="2026-W48", batch=7, attempt=1) is False
 
