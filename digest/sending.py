@@ -71,11 +71,29 @@ def _due(services: Services, now: datetime) -> list[str]:
 
 def _start(services: Services, week: str, now: datetime) -> bool:
     """True when the edition is being sent now; False when it was held, and staff were told."""
+    try:
+        if _kept_back(services, week, now):
+            return False
+        prepare(services, week, by="the clock", now=now)
+    except (
+        preparing.NotAsApproved,
+        preparing.NotYet,
+        preparing.AudienceDoesNotAddUp,
+        editions.NotThatMove,
+    ) as why:
+        # Where another clock or a person was quicker, it is no longer approved.
+        log.warning("edition not prepared", edition=week, why=str(why))
+        return False
+    return True
+
+
+def _kept_back(services: Services, week: str, now: datetime) -> bool:
+    """True when it is not to be prepared: no longer approved, or too late and now held, and staff are told."""
     late = timedelta(hours=services.settings.digest_late_hours)
     with services.database.writing() as session:
         edition = editions.find(session, week)
         if edition.state is not EditionState.APPROVED:
-            return False
+            return True
         if now - edition.send_at > late:
             why = (
                 f"it should have left {edition.send_at:%Y-%m-%d %H:%M} UTC, more than "
@@ -84,13 +102,8 @@ def _start(services: Services, week: str, now: datetime) -> bool:
             )
             editions.hold(session, edition, why=why, by="the clock", now=now)
             postman.tell_staff(session, kind="halted", context={"week": week, "why": why}, now=now)
-            return False
-    try:
-        prepare(services, week, by="the clock", now=now)
-    except (preparing.NotAsApproved, preparing.AudienceDoesNotAddUp, editions.NotThatMove) as why:
-        log.warning("edition not prepared", edition=week, why=str(why))
-        return False
-    return True
+            return True
+    return False
 
 
 def send_now(
