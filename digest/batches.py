@@ -7,6 +7,7 @@ back too late changes nothing.
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -382,17 +383,28 @@ def withhold_rest(session: Session, edition: Edition, *, why: str) -> None:
         session.execute(untouched.values(withheld_because=why[:200]))
 
 
+# Containers give the same process number again and again: this tells one life of it from the next.
+_LIFE = secrets.token_hex(4)
+LONGEST_MACHINE = 60
+
+
 def owner_name(token: str) -> str:
-    """Who holds a lease: machine, process, and a token that tells two workers of one process apart."""
-    return f"{socket.gethostname()}/{os.getpid()}/{token}"[:100]
+    """Who holds a lease: machine, process, its life, and a token that tells two workers of one process apart."""
+    return f"{_machine()}/{os.getpid()}/{_LIFE}.{token}"
+
+
+def _machine() -> str:
+    return socket.gethostname()[:LONGEST_MACHINE]
 
 
 def owner_is_gone(owner: str | None) -> bool:
     """Whether the owner was a process of this machine that no longer runs. Of other machines we cannot tell."""
-    host, _, rest = (owner or "").partition("/")
-    pid = rest.partition("/")[0]
-    if host != socket.gethostname()[: len(host)] or not host or not pid.isdigit():
+    machine, _, rest = (owner or "").partition("/")
+    pid, _, life = rest.partition("/")
+    if machine != _machine() or not pid.isdigit():
         return False
+    if int(pid) == os.getpid():
+        return not life.startswith(_LIFE)
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
