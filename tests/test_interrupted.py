@@ -144,6 +144,16 @@ def test_asked_to_stop_at_any_moment_nothing_is_left_uncertain(program: Program,
         assert (stub.twice(), stub.distinct(), running.numbers(services).state) == ({}, READERS, "sent")
 
 
+def test_a_closed_window_does_not_end_it_in_a_call(program: Program, stub: Stub) -> None:
+    """Nobody reads what it logs any more, as after `2>&1 | head`: every call is recorded all the same."""
+    with closing(approved(running.through(stub, program, DIGEST_BATCH_SIZE="2"))) as services:
+        with running.started(program, "-m", "digest", *SEND, unheard=True) as process:
+            process.wait(running.PATIENCE)
+
+        found = running.numbers(services)
+        assert (found.state, found.accepted, stub.distinct()) == ("sent", READERS, READERS)
+
+
 def test_asked_twice_it_ends_at_once(program: Program, nursery: Nursery, stub: Stub) -> None:
     """A provider that hangs: the second Ctrl-C waits for nothing. The next run names at once what is uncertain."""
     settings = {"DIGEST_BATCH_SIZE": "2", "DIGEST_SEND_CONCURRENCY": "1"}
