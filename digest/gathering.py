@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import BinaryIO, Literal
@@ -200,12 +200,19 @@ def fetcher_of(settings: Settings) -> Fetcher:
     return Fetcher(frozenset(settings.digest_fetch_allow), agent=f"{AGENT} (+{settings.digest_site_url})")
 
 
-def poll(database: Database, settings: Settings, *, now: datetime) -> Polled:
-    """Read every source that is due, and the pages of editions still at home: only a page itself says it is gone."""
+def poll(
+    database: Database, settings: Settings, *, now: datetime, stopped: Callable[[], bool] = lambda: False
+) -> Polled:
+    """Read every source that is due, and the pages of editions still at home: only a page itself says it is gone.
+
+    `stopped` is asked after each page: a list of a thousand is no reason to keep a process from ending.
+    """
     tally = {"new": 0, "changed": 0, "withdrawn": 0, "bad": 0}
     sources = 0
     with fetcher_of(settings) as fetcher:
         for source in _to_poll(database, settings):
+            if stopped():
+                break
             if not _claim_poll(database, source, now):
                 continue
             sources += 1
@@ -216,8 +223,12 @@ def poll(database: Database, settings: Settings, *, now: datetime) -> Polled:
                 if outcome.news == "bad":
                     problems.append(f"{outcome.name}: {outcome.why}")
                     log.warning("source is bad", source=source, name=outcome.name, why=outcome.why)
+                if stopped():
+                    break
+            # Left in the middle it is due at once: whoever runs next goes on with it.
+            due_again = {"due_at": now} if stopped() else {}
             with database.writing() as session:
-                _upsert(session, source, last_problem="\n".join(problems[:20]) or None)
+                _upsert(session, source, last_problem="\n".join(problems[:20]) or None, **due_again)
     return Polled(sources=sources, **tally)
 
 

@@ -44,7 +44,7 @@ class Shift:
 
 def gather(services: Services, shift: Shift) -> str:
     """Read the sources that are due."""
-    polled = gathering.poll(services.database, services.settings, now=shift.clock())
+    polled = gathering.poll(services.database, services.settings, now=shift.clock(), stopped=shift.stop.is_set)
     return str(polled) if polled.sources else ""
 
 

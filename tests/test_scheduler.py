@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import threading
@@ -307,6 +308,8 @@ def test_the_dead_of_this_machine_need_no_lease_to_end(services: Services, progr
     assert batches.owner_is_gone(f"{machine}/{process.pid}/x")
     assert not batches.owner_is_gone(batches.owner_name("x"))
     assert not batches.owner_is_gone(f"another-{machine}/{process.pid}/x")
+    assert not batches.owner_is_gone(f"{machine[:-1]}/{process.pid}/x")
+    assert batches.owner_is_gone(f"{machine}/{os.getpid()}/an-earlier-life")
     with services.database.writing() as session:
         session.execute(
             sa.update(Batch).values(
