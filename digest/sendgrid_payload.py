@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from digest.transport import Outgoing, Paper, Recipient, Refused, Sender
+from digest.transport import EDITIONS, Outgoing, Paper, Recipient, Refused, Sender
 from subscribers import addresses
 
 MOST_RECIPIENTS = 1_000
@@ -21,8 +21,6 @@ LARGEST_SUBSTITUTIONS = 10_000
 """Bytes as JSON, tags included. One document says 10,000, another 50,000."""
 LARGEST_BODY = 30_000_000
 LONGEST_CATEGORY = 255
-EDITIONS = "digest"
-"""The category of editions."""
 RESERVED_HEADERS = frozenset(
     {"x-sg-id", "x-sg-eid", "received", "dkim-signature", "content-type", "content-transfer-encoding"}
     | {"to", "from", "subject", "reply-to", "cc", "bcc"}

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ from typing import Protocol
 from digest import personal
 from digest.errors import DigestError
 from subscribers import addresses
+
+EDITIONS = "digest"
+"""The category of an edition's batches: only they are handed over once."""
 
 PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EINTR, errno.EAGAIN})
 
@@ -107,7 +111,7 @@ class Outgoing:
     attempt: int
     paper: Paper
     recipients: Sequence[Recipient]
-    category: str = "digest"
+    category: str = EDITIONS
     sandbox: bool = False
     at: datetime | None = None
     """The instant of the hand-over, for the Date of a mail we write ourselves."""
@@ -170,6 +174,9 @@ class Outbox:
         """Raises Unavailable when the disk is full, Misconfigured when the folder cannot be written at all."""
         outgoing = request.outgoing
         place = self._place(outgoing.edition, outgoing.batch)
+        if outgoing.category != EDITIONS:
+            # Letters and tests: twice is better than never, so each has a place of its own.
+            place = place.with_name(f"{outgoing.category}-{outgoing.batch:05}-{secrets.token_hex(3)}")
         aside = place.with_name(f".{place.name}.{outgoing.attempt}")
         try:
             shutil.rmtree(aside, ignore_errors=True)
@@ -178,6 +185,10 @@ class Outbox:
                 _write_durably(aside / _file_name(recipient), bytes(message_for(outgoing, recipient)))
             _sync_folder(aside)
             _rename_unless_there(aside, place)
+            if not _is_ours(place, outgoing):
+                raise Misconfigured(
+                    f"{place} holds mails of another database. Move them away, or change DIGEST_OUTBOX_DIR."
+                )
             _clear_leftovers(place)
             _sync_folder(place.parent)
         except OSError as why:
@@ -274,6 +285,18 @@ def _clear_leftovers(place: Path) -> None:
     """What attempts that died left half written: whoever counts files must not count a mail twice."""
     for left in place.parent.glob(f".{place.name}.*"):
         shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_ours(place: Path, outgoing: Outgoing) -> bool:
+    """Whether what is there was written from this ledger: an outbox may outlive its database, and numbers begin anew.
+
+    Unsubscribe links tell: they are random for each subscriber of each database.
+    """
+    for recipient in outgoing.recipients:
+        written = place / _file_name(recipient)
+        if written.exists():
+            return recipient.headers.get("List-Unsubscribe", "").encode() in written.read_bytes()
+    return False
 
 
 def _rename_unless_there(aside: Path, place: Path) -> None:

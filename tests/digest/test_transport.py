@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
@@ -291,3 +292,16 @@ def test_a_forbidden_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="Permission denied"):
         post(Outbox(tmp_path / "outbox"), outgoing())
     tmp_path.chmod(0o700)
+
+
+def test_an_outbox_of_another_database_is_not_taken_for_ours(tmp_path: Path) -> None:
+    """A new database counts from one again: what lies there from an older one is said, not called accepted."""
+    box = Outbox(tmp_path)
+    post(box, outgoing())
+    readers = [
+        replace(each, headers={**each.headers, "List-Unsubscribe": f"<https://news.example.com/unsubscribe/{n}>"})
+        for n, each in enumerate(outgoing().recipients)
+    ]
+
+    with pytest.raises(Misconfigured, match="holds mails of another database"):
+        post(box, replace(outgoing(), recipients=readers))
