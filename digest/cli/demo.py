@@ -44,5 +44,14 @@ def _say(found: rehearsal.Rehearsed) -> None:
     numbers = found.numbers
     sums = "the numbers add up" if numbers.adds_up else "THE NUMBERS DO NOT ADD UP"
     console.say(f"accepted {numbers.accepted} of {numbers.deliveries} deliveries; {sums}")
-    command = "digest" if shutil.which("digest") else shlex.quote(str(Path(sys.argv[0]).resolve()))
+    command = _how_to_call()
     console.say(f"look around:  cd {shlex.quote(str(found.folder))} && {command} edition show {found.week}")
+
+
+def _how_to_call() -> str:
+    """The command as it can be typed from another folder, however this one was started."""
+    if shutil.which("digest"):
+        return "digest"
+    if Path(sys.argv[0]).name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m digest"
+    return shlex.quote(str(Path(sys.argv[0]).resolve()))
