@@ -7,7 +7,7 @@ once on SQLite (`BEGIN IMMEDIATE`), because a transaction that reads first and w
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -83,6 +83,10 @@ class Database:
         # SQLite's busy handler sleeps up to 100 ms between tries, so a thread that writes in a loop would starve
         # the others of this process. A lock in front of it is fair.
         self._turn = threading.Lock() if self.is_sqlite else None
+        self.info: dict[str, Any] = {}
+        """What every session of this database carries in its `info`; see `subscribers.secrecy`."""
+        self.before_commit: list[Callable[[Session], None]] = []
+        """Called at the end of every writing transaction; when one raises, nothing is committed."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -91,7 +95,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A transaction that only reads, all of it of one instant; it is rolled back at the end."""
-        with Session(self._reading_engine, expire_on_commit=False) as session:
+        with Session(self._reading_engine, expire_on_commit=False, info=dict(self.info)) as session:
             yield session
 
     @contextmanager
@@ -99,10 +103,13 @@ class Database:
         """A transaction that writes: committed at the end of the block, rolled back when the block raises."""
         with (
             self._my_turn(),
-            Session(self._writing_engine, expire_on_commit=False) as session,
+            Session(self._writing_engine, expire_on_commit=False, info=dict(self.info)) as session,
             session.begin(),
         ):
             yield session
+            session.flush()
+            for hook in self.before_commit:
+                hook(session)
 
     @contextmanager
     def _my_turn(self) -> Iterator[None]:

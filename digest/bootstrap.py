@@ -13,6 +13,7 @@ from database import Database
 from digest.errors import DigestError
 from digest.settings import SHORTEST_KEY, Settings
 from digest.transport import Outbox, Transport
+from subscribers import secrecy
 from subscribers.links import Links
 
 
@@ -52,12 +53,14 @@ class Services:
 def bootstrap(settings: Settings) -> Services:
     """Everything wired as the settings say. Opens no connection and writes nothing but a first secret."""
     database = Database(settings.database_url)
+    keys = _keys(settings, database)
+    secrecy.equip(database, keys)
     timing = Timing()
     return Services(
         settings=settings,
         database=database,
         transport=_transport(settings, timing),
-        links=Links(settings.digest_site_url, _keys(settings, database)),
+        links=Links(settings.digest_site_url, keys),
         timing=timing,
     )
 

@@ -151,6 +151,8 @@ class Edition(Base):
     begun_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """The first hand-over; the archive shows the edition from here on."""
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    journaled_begun_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the journal says it went out, where this ledger, restored from a backup, does not know to whom."""
 
 
 class Considered(Base):
@@ -317,13 +319,19 @@ class Letter(Base):
     """A letter or notice owed to one person. Interrupted, it is posted once more. Writer: postman."""
 
     __tablename__ = "letters"
-    __table_args__ = (sa.Index("ix_letters_state_not_before", "state", "not_before"),)
+    __table_args__ = (
+        sa.Index("ix_letters_state_not_before", "state", "not_before"),
+        sa.Index("ix_letters_address_hash_queued_at", "address_hash", "queued_at"),
+    )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     kind: Mapped[str] = mapped_column(sa.String(40))
     email: Mapped[str] = mapped_column(sa.String(320))
+    """Empty once the person was erased; the row stays, so that its address is not written to too often."""
+    address_hash: Mapped[str | None] = mapped_column(sa.String(64))
+    """Keyed, of the address in its normal form; None for a notice to staff."""
     subscriber_id: Mapped[int | None] = mapped_column(BigKey, index=True)
-    """None for a notice to staff."""
+    """None for a notice to staff, and once the person was erased."""
     context: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     state: Mapped[LetterState] = mapped_column(_words(LetterState))
     queued_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -356,6 +364,161 @@ class Staff(Base):
     role: Mapped[Role] = mapped_column(_words(Role))
     added_at: Mapped[datetime] = mapped_column(UtcDateTime)
     removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class RequestKind(StrEnum):
+    """What a stranger can ask for at a public door by giving an address."""
+
+    SIGN_UP = "sign-up"
+    MY_DATA = "my-data"
+    SIGN_IN = "sign-in"
+    ADD = "add"  # through the API, by the site's own program
+
+
+class Request(Base):
+    """What somebody asked for at a public door, as it came in. Writer: requests.
+
+    The door stores it and nothing else, the same for every address; what follows from it is found out afterwards.
+    Gone once it is settled.
+    """
+
+    __tablename__ = "requests"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    kind: Mapped[RequestKind] = mapped_column(_words(RequestKind))
+    email: Mapped[str] = mapped_column(sa.String(320))
+    """As typed."""
+    asked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    not_before: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    """Moved ahead after a failure."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    source: Mapped[str] = mapped_column(sa.String(200))
+    name: Mapped[str | None] = mapped_column(sa.String(200))
+    topics: Mapped[str] = mapped_column(sa.Text, default="")
+    """One a line, for "add" only."""
+    wording: Mapped[str | None] = mapped_column(sa.Text)
+    wording_version: Mapped[str | None] = mapped_column(sa.String(40))
+    ip: Mapped[str | None] = mapped_column(sa.String(45))
+    user_agent: Mapped[str | None] = mapped_column(sa.String(400))
+
+
+class Limit(Base):
+    """How often one subject did one thing in one window; shared by all processes. Writer: limits."""
+
+    __tablename__ = "limits"
+
+    what: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    subject: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    """A keyed hash: nobody's network or address stands here."""
+    window: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    """When it began, in seconds since 1970."""
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    count: Mapped[int]
+
+
+class SignInLink(Base):
+    """A way in for one member of staff: once, within fifteen minutes. Writer: sessions."""
+
+    __tablename__ = "sign_in_links"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    link_id: Mapped[str] = mapped_column(sa.String(22), unique=True)
+    """Random; the link seals it, so that who reads this table cannot make one."""
+    staff_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("staff.id"))
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class StaffSession(Base):
+    """One browser in which one member of staff is signed in. Writer: sessions."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    staff_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("staff.id"), index=True)
+    token_hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    user_agent: Mapped[str | None] = mapped_column(sa.String(400))
+
+
+class ApiToken(Base):
+    """A bearer token for one program, never for more than its scopes name. Writer: tokens."""
+
+    __tablename__ = "api_tokens"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(200))
+    token_hash: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    scopes: Mapped[list[str]] = mapped_column(sa.JSON)
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class IdempotencyKey(Base):
+    """What one write through the API was answered, for whoever sends it again. Writer: the API."""
+
+    __tablename__ = "idempotency_keys"
+
+    token_id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
+    key_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    request_hash: Mapped[str] = mapped_column(sa.String(64))
+    status: Mapped[int]
+    body: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class AuditLine(Base):
+    """What one member of staff did, chained to the line before. It names nobody's address. Writer: audit."""
+
+    __tablename__ = "audit_log"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
+    """1, 2, 3 … without a gap: the chain shows when one is missing."""
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    by: Mapped[str] = mapped_column(sa.String(100))
+    """`staff 3`, `command line`, `token 2`."""
+    what: Mapped[str] = mapped_column(sa.String(100))
+    about: Mapped[str | None] = mapped_column(sa.String(100))
+    """`subscriber 17`, `staff 3`, `2026-W47`: a number, never an address."""
+    details: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    previous: Mapped[str] = mapped_column(sa.String(64))
+    hash: Mapped[str] = mapped_column(sa.String(64))
+
+
+class ImportState(StrEnum):
+    """The life of a list brought in through the pages."""
+
+    CHECKING = "checking"
+    CHECKED = "checked"
+    BRINGING_IN = "bringing in"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class ListImport(Base):
+    """A list of people uploaded by staff: checked first, then brought in. Writer: imports."""
+
+    __tablename__ = "imports"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    file_name: Mapped[str] = mapped_column(sa.String(200))
+    content: Mapped[bytes | None] = mapped_column(sa.LargeBinary, deferred=True)
+    """Compressed; gone once it was brought in or left behind."""
+    basis: Mapped[str | None] = mapped_column(sa.String(500))
+    state: Mapped[ImportState] = mapped_column(_words(ImportState))
+    by: Mapped[str] = mapped_column(sa.String(100))
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    lines_done: Mapped[int] = mapped_column(default=0)
+    report: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+    """The last run's counts and its first bad lines."""
+    problem: Mapped[str | None] = mapped_column(sa.Text)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class JobRun(Base):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-LetterKind = Literal["confirm"]
+LetterKind = Literal["confirm", "confirm-again", "welcome", "links", "my-data", "change-address", "address-changed"]
 
 
 @dataclass(frozen=True, slots=True)
 class LetterOwed:
     """One letter to one person. `email` is as mail servers take it.
 
-    `context` is what the letter says besides: for "confirm", `asked_at` (ISO 8601, UTC) and `asked_through` (which
-    door). It carries no link: those are made from the person's link id when the letter is posted.
+    `context` is what the letter says besides: where somebody asked, `asked_at` (ISO 8601, UTC) and `asked_through`
+    (which door). It carries no link: those are made from the person's link id when the letter is posted.
     """
 
     kind: LetterKind

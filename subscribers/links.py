@@ -16,6 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 CONFIRM_WITHIN = timedelta(hours=48)
+MY_DATA_WITHIN = timedelta(hours=24)
+SIGN_IN_WITHIN = timedelta(minutes=15)
+FORM_FROM, FORM_WITHIN = timedelta(seconds=2), timedelta(hours=2)
+"""Nobody types an address faster, and no page is left open longer: programs are, and pages are."""
 
 LINK_ID_LENGTH = 22
 KEY_ID_LENGTH = 6
@@ -59,6 +63,11 @@ class Links:
         self._preferences = _Purpose("preferences", site, keys, LINK_ID_LENGTH)
         self._confirm = _Purpose("confirm", site, keys, LINK_ID_LENGTH + _SINCE_LENGTH + _EXPIRY_LENGTH)
         self._undo = _Purpose("undo", site, keys, None)
+        expiring = LINK_ID_LENGTH + _EXPIRY_LENGTH
+        self._my_data = _Purpose("my-data", site, keys, expiring)
+        self._change_address = _Purpose("change-address", site, keys, expiring)
+        self._sign_in = _Purpose("sign-in", site, keys, expiring)
+        self._form = _Purpose("form", site, keys, _SINCE_LENGTH)
         # Bound once: these two are made for every recipient of every edition.
         self.unsubscribe_url = self._unsubscribe.url
         self.preferences_url = self._preferences.url
@@ -68,6 +77,39 @@ class Links:
         since = (pending_since - _EPOCH) // _MICROSECOND
         expires = int((now + CONFIRM_WITHIN).timestamp())
         return self._confirm.url(f"{link_id}{since:0{_SINCE_LENGTH}x}{expires:0{_EXPIRY_LENGTH}x}")
+
+    def my_data_url(self, link_id: str, now: datetime) -> str:
+        """Good for a day: whoever holds it may see, take along and erase everything."""
+        return self._my_data.url(link_id + _until(now + MY_DATA_WITHIN))
+
+    def change_address_url(self, link_id: str, now: datetime) -> str:
+        """Good for 48 hours. `link_id` is the change's own, not the person's."""
+        return self._change_address.url(link_id + _until(now + CONFIRM_WITHIN))
+
+    def sign_in_url(self, link_id: str, expires_at: datetime) -> str:
+        """The way in for staff. `link_id` is the sign-in link's own."""
+        return self._sign_in.url(link_id + _until(expires_at))
+
+    def form_token(self, now: datetime) -> str:
+        """Says that a form was shown by us, and when."""
+        return self._form.token(f"{(now - _EPOCH) // _MICROSECOND:0{_SINCE_LENGTH}x}")
+
+    def read_my_data(self, token: str, now: datetime) -> str | None:
+        """The person's link id; None for anything we did not make for this purpose, or too long ago."""
+        return _unexpired(self._my_data.read(token), now)
+
+    def read_change_address(self, token: str, now: datetime) -> str | None:
+        """The change's link id; None for anything we did not make for this purpose, or too long ago."""
+        return _unexpired(self._change_address.read(token), now)
+
+    def read_sign_in(self, token: str, now: datetime) -> str | None:
+        """The sign-in link's id; None for anything we did not make for this purpose, or too long ago."""
+        return _unexpired(self._sign_in.read(token), now)
+
+    def form_shown_at(self, token: str) -> datetime | None:
+        """When the form with this token was shown; None for a token that is not ours."""
+        shown = self._form.read(token)
+        return None if shown is None else _EPOCH + int(shown, 16) * _MICROSECOND
 
     def undo_token(self, link_id: str, wishes: str) -> str:
         """What somebody wanted before, sealed for the form that gives it back: it can bring in nothing else."""
@@ -99,6 +141,17 @@ class Links:
         if payload is None or payload[:LINK_ID_LENGTH] != link_id:
             return None
         return base64.urlsafe_b64decode(payload[LINK_ID_LENGTH:]).decode()
+
+
+def _until(moment: datetime) -> str:
+    return f"{int(moment.timestamp()):0{_EXPIRY_LENGTH}x}"
+
+
+def _unexpired(payload: str | None, now: datetime) -> str | None:
+    """The id in front of an expiry that has not come."""
+    if payload is None or int(payload[LINK_ID_LENGTH:], 16) <= now.timestamp():
+        return None
+    return payload[:LINK_ID_LENGTH]
 
 
 class _Purpose:

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from database import Base, BigKey, UtcDateTime
-from subscribers.policy import State
+from subscribers.policy import Refusal, State
 from subscribers.wishes import Rhythm, Wishes
 
-__all__ = ["ConsentEvent", "Rhythm", "State", "Subscriber"]
+__all__ = ["AddressChange", "ConsentEvent", "Refusal", "RefusedAddress", "Rhythm", "State", "Subscriber"]
 
 
 class Subscriber(Base):
@@ -19,7 +19,12 @@ class Subscriber(Base):
 
     __tablename__ = "subscribers"
     # Ids are never used again: a link made for somebody erased must not reach whoever comes next.
-    __table_args__ = (sa.Index("ix_subscribers_state_id", "state", "id"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        sa.Index("ix_subscribers_state_id", "state", "id"),
+        # All that a search reads, in the order it pages: no row is looked up but those found.
+        sa.Index("ix_subscribers_search", "id", "state", "search"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     link_id: Mapped[str] = mapped_column(sa.String(22), unique=True)
@@ -29,6 +34,8 @@ class Subscriber(Base):
     email_key: Mapped[str] = mapped_column(sa.String(320), unique=True)
     """The one normal form addresses are compared in, see `addresses`."""
     name: Mapped[str | None] = mapped_column(sa.String(200))
+    search: Mapped[str] = mapped_column(sa.Text, default="")
+    """What a search looks through: address and name, case-folded here, because SQLite folds only ASCII."""
     state: Mapped[State] = mapped_column(
         sa.Enum(
             State,
@@ -81,5 +88,39 @@ class ConsentEvent(Base):
     """The door it came through, and who stood there: "import by …", "one-click", "command line"."""
     wording: Mapped[str | None] = mapped_column(sa.Text)
     """The exact text shown beside the button, or the basis an operator gave."""
+    wording_version: Mapped[str | None] = mapped_column(sa.String(40))
+    """Which version of our own wording that was; None for words that are not ours."""
     ip: Mapped[str | None] = mapped_column(sa.String(45))
     user_agent: Mapped[str | None] = mapped_column(sa.String(400))
+
+
+class RefusedAddress(Base):
+    """An address, as a keyed hash, that only its owner can bring back, or nobody. Written only by `consent`."""
+
+    __tablename__ = "refused_addresses"
+
+    address_hash: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    because: Mapped[Refusal] = mapped_column(
+        sa.Enum(
+            Refusal,
+            native_enum=False,
+            length=16,
+            values_callable=lambda e: [m.value for m in e],
+            create_constraint=False,
+        )
+    )
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class AddressChange(Base):
+    """A new address somebody active asked for, until they confirm it there. Written only by `consent`."""
+
+    __tablename__ = "address_changes"
+
+    subscriber_id: Mapped[int] = mapped_column(
+        BigKey, sa.ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    link_id: Mapped[str] = mapped_column(sa.String(22), unique=True)
+    email: Mapped[str] = mapped_column(sa.String(320))
+    email_key: Mapped[str] = mapped_column(sa.String(320))
+    asked_at: Mapped[datetime] = mapped_column(UtcDateTime)

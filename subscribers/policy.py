@@ -7,7 +7,7 @@ a complaint is for ever.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -15,6 +15,12 @@ from subscribers.letters import LetterKind
 
 RENEW_AFTER = timedelta(days=7)
 """How long one request stands. Asked again before that, the links in letters already on their way keep working."""
+
+GIVE_UP_AFTER = timedelta(days=30)
+"""How long an unconfirmed request is kept at all."""
+
+REMIND_AFTER = timedelta(hours=48)
+"""When somebody who asked and did not confirm is reminded, once: the link in their first letter has just expired."""
 
 
 class State(StrEnum):
@@ -24,6 +30,14 @@ class State(StrEnum):
     ACTIVE = "active"
     UNSUBSCRIBED = "unsubscribed"
     SUPPRESSED = "suppressed"
+
+
+class Refusal(StrEnum):
+    """Why an address without a row is refused: known by its hash, after an erasure or a restored backup."""
+
+    ERASED = "erased"
+    LEFT = "left"
+    FOR_EVER = "for ever"  # they complained, or staff said never to write here again
 
 
 class Act(StrEnum):
@@ -38,6 +52,8 @@ class Act(StrEnum):
     SUPPRESS = "suppressed by staff"
     COMPLAIN = "complained"
     LIFT = "suppression lifted"
+    GIVE_UP = "request expired"
+    CHANGE_ADDRESS = "address changed"
 
 
 PENDING, ACTIVE, UNSUBSCRIBED, SUPPRESSED = State
@@ -53,6 +69,8 @@ MOVES: dict[Act, dict[State | None, State]] = {
     Act.SUPPRESS: {PENDING: SUPPRESSED, ACTIVE: SUPPRESSED, UNSUBSCRIBED: SUPPRESSED, SUPPRESSED: SUPPRESSED},
     Act.COMPLAIN: {PENDING: SUPPRESSED, ACTIVE: SUPPRESSED, UNSUBSCRIBED: SUPPRESSED, SUPPRESSED: SUPPRESSED},
     Act.LIFT: {SUPPRESSED: UNSUBSCRIBED},  # after a bounce: back to where their consent stood
+    Act.GIVE_UP: {PENDING: UNSUBSCRIBED},  # who once said no goes back to that; of all others nothing is kept
+    Act.CHANGE_ADDRESS: {ACTIVE: ACTIVE},  # confirmed at the new address
 }
 
 # Each weighs more than those before it: a complaint takes the place of a bounce as the reason, never the reverse.
@@ -61,7 +79,12 @@ SUPPRESSING = (Act.BOUNCE, Act.SUPPRESS, Act.COMPLAIN)
 YES = (Act.CONFIRM, Act.ADD_WITH_BASIS)
 NO = (Act.UNSUBSCRIBE, Act.SUPPRESS, Act.COMPLAIN)
 
-_LETTERS: dict[Act, LetterKind] = {Act.SIGN_UP: "confirm", Act.ADD: "confirm"}
+_LETTERS: dict[Act, LetterKind] = {
+    Act.SIGN_UP: "confirm",
+    Act.ADD: "confirm",
+    Act.CONFIRM: "welcome",
+    Act.CHANGE_ADDRESS: "address-changed",
+}
 
 _DONE = {
     Act.SIGN_UP: "asked for it; a confirmation letter is owed",
@@ -73,6 +96,8 @@ _DONE = {
     Act.SUPPRESS: "suppressed by staff",
     Act.COMPLAIN: "suppressed for ever after a complaint",
     Act.LIFT: "the suppression is lifted",
+    Act.GIVE_UP: "did not confirm in time",
+    Act.CHANGE_ADDRESS: "gets it at the new address",
 }
 
 _STAYS = {
@@ -90,6 +115,13 @@ _SUPPRESSED_BY = {
 }
 
 
+_REFUSED_BECAUSE: dict[Refusal | None, str] = {
+    Refusal.ERASED: "was erased; only their own sign-up and confirmation brings them back",
+    Refusal.LEFT: "left before this database was restored; only their own sign-up and confirmation brings them back",
+    Refusal.FOR_EVER: "is refused for ever, after a complaint or by staff",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where one person stands, as far as a decision needs to know."""
@@ -103,6 +135,8 @@ class Standing:
     """They once confirmed, or were added with a basis."""
     by_operators_only: bool = False
     """No one but an operator ever did anything here: nobody asked, nothing bounced."""
+    refused: Refusal | None = None
+    """What is remembered of the address although nothing else is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +150,7 @@ class Decision:
     letter: LetterKind | None = None
 
 
-def standing(state: State, latest: Mapping[Act, int]) -> Standing:
+def standing(state: State, latest: Mapping[Act, int], refused: Refusal | None = None) -> Standing:
     """Where somebody stands by their state and by what happened before: the number of the latest event of each kind."""
     last_yes = max(latest.get(act, 0) for act in YES)
     last_lift = latest.get(Act.LIFT, 0)
@@ -127,17 +161,29 @@ def standing(state: State, latest: Mapping[Act, int]) -> Standing:
         opted_out=max(latest.get(act, 0) for act in NO) > last_yes,
         confirmed=last_yes > 0,
         by_operators_only=latest.keys() <= {Act.ADD},
+        refused=refused,
     )
 
 
 def decide(act: Act, stands: Standing) -> Decision:
     """What `act` does to somebody who stands like this. For CONFIRM, ask `link_problem` first."""
+    if act is Act.SIGN_UP and stands.state is ACTIVE:
+        return replace(nothing(stands), letter="links")
+    if _is_refused(act, stands):
+        return nothing(stands, _REFUSED_BECAUSE[stands.refused])
     after = MOVES[act].get(stands.state)
     if after is None or _does_nothing_new(act, stands):
         return nothing(stands)
     if act is Act.LIFT:
         return _lift(stands)
     return Decision(stands.state, after, _DONE[act], recorded=True, letter=_LETTERS.get(act))
+
+
+def _is_refused(act: Act, stands: Standing) -> bool:
+    """An erased person comes back by their own sign-up and confirmation, and by nobody else's."""
+    if stands.refused is Refusal.FOR_EVER:
+        return act in (Act.SIGN_UP, Act.CONFIRM, Act.ADD, Act.ADD_WITH_BASIS)
+    return stands.refused is not None and act in (Act.ADD, Act.ADD_WITH_BASIS)
 
 
 def nothing(stands: Standing, why: str | None = None) -> Decision:
@@ -169,6 +215,13 @@ def pending_since(stands: Standing, since: datetime | None, now: datetime) -> da
     if stands.state is PENDING and since is not None and now - since < RENEW_AFTER:
         return since
     return now
+
+
+def refusal_after_erasing(stands: Standing) -> Refusal:
+    """What is remembered of somebody who is erased: that, or that nobody is ever to write there again."""
+    if stands.refused is Refusal.FOR_EVER or stands.suppressed_by in (Act.COMPLAIN, Act.SUPPRESS):
+        return Refusal.FOR_EVER
+    return Refusal.ERASED
 
 
 def is_outdated(act: Act, *, happened_at: datetime, last_yes: datetime | None) -> bool:

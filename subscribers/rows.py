@@ -32,6 +32,7 @@ class Proof:
     """What was shown beside the button or given as a reason, and who pressed it."""
 
     wording: str | None = None
+    wording_version: str | None = None
     ip: str | None = None
     user_agent: str | None = None
 
@@ -83,6 +84,7 @@ def record(
         _EVENTS.c.happened_at: happened_at,
         _EVENTS.c.source: shortened(source, LONGEST_SOURCE),
         _EVENTS.c.wording: proof.wording,
+        _EVENTS.c.wording_version: proof.wording_version,
         _EVENTS.c.ip: None if proof.ip is None else proof.ip[:LONGEST_IP],
         _EVENTS.c.user_agent: None if proof.user_agent is None else shortened(proof.user_agent, LONGEST_AGENT),
     }

@@ -22,3 +22,9 @@ def shortened(text: str, longest: int) -> str:
     """One line of at most `longest` characters; an ellipsis says that something was cut off."""
     line = one_line(text)
     return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def searchable(email: str, key: str, name: str | None) -> str:
+    """What a search for somebody looks through: their address as compared and, where it reads otherwise, as typed."""
+    typed = email.casefold()
+    return " ".join([key, *([typed] if typed != key else []), *([name.casefold()] if name else [])])

@@ -23,6 +23,7 @@ from database import Database
 from subscribers import addresses, consent, spreadsheets
 from subscribers.addresses import BadAddress
 from subscribers.consent import Newcomer
+from subscribers.consent.outcomes import LONGEST_NAME
 from subscribers.letters import LetterOwed
 from subscribers.models import Subscriber
 from subscribers.policy import Decision
@@ -159,8 +160,8 @@ class _BadCell(Exception):
 
 def _name(cell: str) -> str | None:
     name = one_line(cell)
-    if len(name) > consent.LONGEST_NAME:
-        raise _BadCell(f"The name is longer than {consent.LONGEST_NAME} characters.")
+    if len(name) > LONGEST_NAME:
+        raise _BadCell(f"The name is longer than {LONGEST_NAME} characters.")
     return name or None
 
 

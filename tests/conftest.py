@@ -21,6 +21,7 @@ import subscribers.models  # noqa: F401 - all tables are in the metadata
 from database import Base, Database
 from digest import migrations
 from digest.bootstrap import Services
+from subscribers import secrecy
 from tests import make
 from tests.fakes import ScriptedTransport
 
@@ -108,6 +109,7 @@ def _emptied(server: str, url: str) -> bool:
 def database(database_url: str) -> Iterator[Database]:
     """An empty, migrated database."""
     found = Database(database_url)
+    secrecy.equip(found, (make.SECRET,))
     yield found
     found.dispose()
 
@@ -118,6 +120,7 @@ def sqlite(tmp_path: Path, _migrated_sqlite: Path) -> Iterator[Database]:
     path = tmp_path / "digest.db"
     shutil.copy(_migrated_sqlite, path)
     found = Database(f"sqlite:///{path}")
+    secrecy.equip(found, (make.SECRET,))
     yield found
     found.dispose()
 

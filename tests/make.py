@@ -20,7 +20,7 @@ from digest.settings import Settings
 from digest.staff import add_staff
 from digest.transport import Outbox, Transport
 from digest.weeks import Week
-from subscribers import addresses, consent, policy
+from subscribers import addresses, consent, policy, secrecy
 from subscribers.links import Links
 from subscribers.models import Subscriber
 
@@ -58,6 +58,7 @@ def settings(database: Database, folder: Path, **given: str) -> Settings:
 def services(database: Database, folder: Path, *, transport: Transport | None = None, **given: str) -> Services:
     """A wired program around a test's database, with quick timing and an outbox unless told otherwise."""
     found = settings(database, folder, **given)
+    secrecy.equip(database, (SECRET,))
     return Services(
         settings=found,
         database=database,

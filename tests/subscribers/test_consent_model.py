@@ -16,11 +16,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from sqlalchemy.orm import Session
 
 from database import Base, Database
-from subscribers import addresses, consent, roster
+from subscribers import addresses, consent, roster, secrecy
 from subscribers.consent import Outcome
 from subscribers.links import CONFIRM_WITHIN, Confirmation
 from subscribers.models import Subscriber
 from subscribers.policy import Act, State
+from tests import make
 from tests.subscribers.cast import NOW, good_link, newcomer
 
 _numbers = count()
@@ -203,6 +204,7 @@ def test_consent_over_time_is_what_a_careful_person_would_have_written_down() ->
     """Whatever happens in whatever order: no revival, no forgotten complaint, no lost or changed event."""
     with TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{Path(folder) / 'people.db'}")
+        secrecy.equip(database, (make.SECRET,))
         Base.metadata.create_all(database.engine)
         ConsentOverTime.database = database
         try:
