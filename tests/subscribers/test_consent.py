@@ -69,7 +69,9 @@ def test_a_confirmation_makes_active(database: Database) -> None:
         outcome = consent.confirm(session, ben, good_link(ben), now=NOW, source="confirm page")
 
     assert (ben.state, ben.confirmed_at, ben.pending_since, ben.basis) == (State.ACTIVE, NOW, None, None)
-    assert (outcome.changed, outcome.letter) == (True, None)
+    assert outcome.changed
+    assert outcome.letter is not None
+    assert outcome.letter.kind == "welcome"
 
 
 def test_a_link_made_from_the_row_confirms_it(database: Database) -> None:

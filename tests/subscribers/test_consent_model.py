@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from database import Base, Database
 from subscribers import addresses, consent, roster, secrecy
-from subscribers.consent import Outcome
+from subscribers.consent import AddressRefused, Outcome
 from subscribers.links import CONFIRM_WITHIN, Confirmation
 from subscribers.models import Subscriber
 from subscribers.policy import Act, State
@@ -37,6 +37,8 @@ class Known:
     complained: bool = False
     touched: bool = False
     """Anything but an operator's addition ever happened."""
+    erased: bool = False
+    """Erased, and no confirmation of their own since."""
     dead_links: int = 0
     """How many of the links, from the first, must do nothing any more."""
     links: list[Confirmation] = field(default_factory=list)
@@ -65,8 +67,14 @@ class ConsentOverTime(RuleBasedStateMachine):
         known = self.people[who]
         with self.database.writing() as session:
             address = addresses.parse(known.email.upper())
-            outcome = consent.sign_up(session, address, now=self.now, source="form")
-            assert (outcome.letter is not None) == (outcome.subscriber.state is State.PENDING)
+            try:
+                outcome = consent.sign_up(session, address, now=self.now, source="form")
+            except AddressRefused:
+                assert known.complained
+                assert not known.written
+                return
+            letters = {State.PENDING: "confirm", State.ACTIVE: "links"}
+            assert (outcome.letter.kind if outcome.letter else None) == letters.get(outcome.subscriber.state)
             known.touched = known.touched or outcome.changed
             self._take_letter(known, outcome)
 
@@ -75,8 +83,13 @@ class ConsentOverTime(RuleBasedStateMachine):
         known = self.people[who]
         with self.database.writing() as session:
             before = self._find(session, known)
-            outcome = consent.add(session, newcomer(known.email, name), basis=basis, now=self.now, source="import")
+            try:
+                outcome = consent.add(session, newcomer(known.email, name), basis=basis, now=self.now, source="import")
+            except AddressRefused:
+                assert known.erased
+                return
             assert before is None or not (outcome.changed and known.touched)
+            assert not (outcome.changed and known.erased)
             known.name = name if before is None else known.name
             if basis is not None and outcome.changed:
                 known.said_yes = True
@@ -96,10 +109,38 @@ class ConsentOverTime(RuleBasedStateMachine):
             if outcome.changed:
                 assert self.now < link.expires_at
                 assert number >= known.dead_links
-                known.said_yes = True
+                known.said_yes, known.erased = True, False
             return outcome
 
         self._with(known, confirm)
+
+    @rule(who=who)
+    def erase(self, who: int) -> None:
+        known = self.people[who]
+        with self.database.writing() as session:
+            person = self._find(session, known)
+            if person is not None:
+                known.complained = known.complained or "suppressed by staff" in (person.suppressed_because or "")
+                consent.erase(session, person, now=self.now)
+                self._is_gone(known)
+                known.erased = True
+
+    @rule()
+    def forget_the_unconfirmed(self) -> None:
+        """Nothing of them is left, unless they once said yes or no."""
+        with self.database.writing() as session:
+            for person in consent.unconfirmed(session, now=self.now, most=10):
+                known = next(known for known in self.people if known.email == person.email_key)
+                if consent.forget_unconfirmed(session, person, now=self.now) is None:
+                    assert person.state is State.UNSUBSCRIBED
+                    known.dead_links = len(known.links)
+                else:
+                    assert not any(kind in ("confirmed", "unsubscribed") for _, kind, _, _ in known.written)
+                    self._is_gone(known)
+
+    def _is_gone(self, known: Known) -> None:
+        known.said_yes = known.touched = False
+        known.name, known.written, known.links, known.dead_links = None, [], [], 0
 
     @rule(who=who)
     def unsubscribe(self, who: int) -> None:
@@ -116,7 +157,7 @@ class ConsentOverTime(RuleBasedStateMachine):
         known = self.people[who]
 
         def end(session: Session, person: Subscriber) -> Outcome:
-            outcome = consent.suppress(session, person, act, because="because", now=self.now, source="SendGrid")
+            outcome = consent.suppress(session, person, act, because=str(act), now=self.now, source="SendGrid")
             known.complained = known.complained or act is Act.COMPLAIN
             known.said_yes = known.said_yes and (act is Act.BOUNCE or not outcome.changed)
             assert outcome.letter is None
@@ -136,12 +177,12 @@ class ConsentOverTime(RuleBasedStateMachine):
         self._with(known, let_in)
 
     @rule()
-    @precondition(lambda self: any(known.written for known in self.people))
+    @precondition(lambda self: any(known.written or known.erased for known in self.people))
     def import_everybody_again(self) -> None:
         """An import without a basis changes nobody known."""
         before = self._states()
         with self.database.writing() as session:
-            people = [newcomer(known.email, "Zoe") for known in self.people if known.written]
+            people = [newcomer(known.email, "Zoe") for known in self.people if known.written or known.erased]
             added = consent.add_all(session, people, basis=None, now=self.now, source="import")
             assert not any(one.decision.recorded or one.letter for one in added)
         assert self._states() == before
@@ -174,7 +215,7 @@ class ConsentOverTime(RuleBasedStateMachine):
         known.written = events
 
     def _take_letter(self, known: Known, outcome: Outcome) -> None:
-        if outcome.letter is not None:
+        if outcome.letter is not None and outcome.letter.kind == "confirm":
             assert outcome.letter.subscriber_id == outcome.subscriber.id
             known.links.append(good_link(outcome.subscriber, at=self.now))
             assert known.links[-1].expires_at == self.now + CONFIRM_WITHIN
