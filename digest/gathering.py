@@ -31,11 +31,15 @@ News = Literal["new", "changed", "unchanged", "withdrawn", "bad", "remark"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one thing found in a source; `why` explains a bad one, or what a page did not say."""
+    """What became of one thing found in a source; `why` explains a bad one, or what a page did not say.
+
+    `where` is its place in a document that holds several: "line 3", "item 2".
+    """
 
     name: str
     news: News
     why: str = ""
+    where: str = ""
 
 
 def gather(
@@ -73,7 +77,7 @@ def gather(
 def _handle(database: Database, found: Found, *, url: str | None, now: datetime) -> Iterator[Outcome]:
     match found:
         case Document():
-            yield from _document(database, found, url=url or found.url, now=now)
+            yield from take_in_document(database, found, url=url or found.url, now=now)
         case Gone():
             with database.writing() as session:
                 comparison = intake.page_gone(session, found.url, now=now)
@@ -100,11 +104,14 @@ def _what_became_of(gone: Comparison | None, now: datetime) -> News:
     return "withdrawn" if gone.withdrawn_at == now else "unchanged"
 
 
-def _document(database: Database, document: Document, *, url: str | None, now: datetime) -> Iterator[Outcome]:
+def take_in_document(
+    database: Database, document: Document, *, now: datetime, url: str | None = None
+) -> Iterator[Outcome]:
+    """Take in everything one body holds: what is bad first, then the rest in its order, a transaction for each."""
     reading = pages.read(_in_utf8(document), url=url, media_type=document.media_type)
     all_good = not reading.bad
     for bad in reading.bad:
-        yield Outcome(f"{document.name}, {bad.where}" if bad.where else document.name, "bad", bad.why)
+        yield Outcome(f"{document.name}, {bad.where}" if bad.where else document.name, "bad", bad.why, bad.where)
     for page in reading.pages:
         facts = page.facts
         if facts.published_at is None and document.published_at is not None:
@@ -113,9 +120,9 @@ def _document(database: Database, document: Document, *, url: str | None, now: d
             taken = _take_in(database, facts, now)
         except DigestError as why:
             all_good = False
-            yield Outcome(document.name, "bad", str(why))
+            yield Outcome(document.name, "bad", str(why), page.where)
             continue
-        yield Outcome(taken.name, taken.news, "; ".join([*page.missing, *_unsigned(facts)]))
+        yield Outcome(taken.name, taken.news, "; ".join([*page.missing, *_unsigned(facts)]), page.where)
     if document.url is not None and all_good:
         with database.writing() as session:
             _remember(session, document.name, document.validators, now)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from digest.facts import (
@@ -52,10 +52,14 @@ _TAG = re.compile(r"<[a-zA-Z!?]")
 
 @dataclass(frozen=True)
 class Page:
-    """One comparison. `missing` says in sentences what was cut off or could not be read."""
+    """One comparison. `missing` says in sentences what was cut off or could not be read.
+
+    `where` is its place in a body that may hold several ("line 3", "item 2"); "" where it is the whole.
+    """
 
     facts: ComparisonFacts
     missing: tuple[str, ...] = ()
+    where: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -151,11 +155,11 @@ def _refuse_feed(text: str) -> None:
 
 def _from_json(text: str, address: str | None, kind: str) -> Reading:
     found = list(read_json(text, kind))
-    pages = [facts for _, facts in found if isinstance(facts, ComparisonFacts)]
+    pages = [(where, facts) for where, facts in found if isinstance(facts, ComparisonFacts)]
     bad = tuple(Bad(where, why) for where, why in found if isinstance(why, str))
     # An address given for a whole file is that of its one comparison only if it has the form of a page's address.
     alone = address if len(found) == 1 and address and slug_of(address) else None
-    return Reading(tuple(Page(_addressed(facts, facts.url or alone)) for facts in pages), bad)
+    return Reading(tuple(Page(_addressed(facts, facts.url or alone), where=where) for where, facts in pages), bad)
 
 
 def _from_text(text: str, address: str | None) -> Page:
