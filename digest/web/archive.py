@@ -16,6 +16,12 @@ from digest.weeks import BadWeek, Week
 
 router = APIRouter()
 
+# A mail carries its styles in its elements.
+MAIL_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'none'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+
 
 @router.get("/")
 def home() -> Response:
@@ -52,7 +58,9 @@ def edition(request: Request, week: str) -> Response:
         imprint = Envelope.model_validate(found.envelope).imprint
         previous, following = _neighbours(session, found)
     html = render_web(copy, imprint, previous=previous, following=following)
-    return HTMLResponse(html, headers={"Cache-Control": "public, max-age=300"})
+    return HTMLResponse(
+        html, headers={"Cache-Control": "public, max-age=300", "Content-Security-Policy": MAIL_SECURITY_POLICY}
+    )
 
 
 def _public() -> sa.Select[Edition]:

@@ -13,7 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import digest
 from digest.bootstrap import Services
 from digest.rendering import look
-from digest.rendering.typography import spoken_day
+from digest.rendering.typography import spoken_day, spoken_moment
+from digest.web.static import asset
 
 # Not a package path: `python -m digest` in a folder with its own `templates/` must not pick that up.
 TEMPLATES = Path(digest.__file__).parent.parent / "templates" / "pages"
@@ -28,8 +29,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters["day"] = spoken_day
-    found.globals.update(light=look.LIGHT, dark=look.DARK, serif=look.SERIF, sans=look.SANS)
+    found.filters.update(day=spoken_day, moment=spoken_moment)
+    found.globals.update(asset=asset, light=look.LIGHT, dark=look.DARK)
     return found
 
 
@@ -42,6 +43,10 @@ def services_of(request: Request) -> Services:
 def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """One public page."""
     settings = services_of(request).settings
-    common = {"newsletter_name": settings.digest_newsletter_name, "site_url": settings.digest_site_url}
+    common = {
+        "newsletter_name": settings.digest_newsletter_name,
+        "postal_address": settings.digest_postal_address,
+        "site_url": settings.digest_site_url,
+    }
     html = environment().get_template(f"public/{template}").render(common | values)
     return HTMLResponse(html, status_code=status)
