@@ -106,6 +106,22 @@ def _places(value: Any) -> Any:
     return tuple(reach.place(each) for each in places)
 
 
+def _networks(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return tuple(map(_network, value.replace(",", " ").split()))
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError(f'must be networks such as 10.0.0.0/8 or 127.0.0.1, got "{text}"') from None
+    if network.prefixlen == 0:
+        raise ValueError(f"must name your own proxies: {text} would believe what anybody writes")
+    return network
+
+
 def _one_line(value: str) -> str:
     if re.search(r"[\r\n]", value):
         raise ValueError("must be one line")
@@ -123,6 +139,7 @@ def _keys(value: Any) -> Any:
 Line = Annotated[str, BeforeValidator(_one_line), Field(min_length=1, max_length=200)]
 Email = Annotated[str, BeforeValidator(_email)]
 Places = Annotated[tuple[str, ...], BeforeValidator(_places)]
+Networks = Annotated[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], BeforeValidator(_networks)]
 
 
 class Settings(BaseModel):
@@ -156,6 +173,7 @@ class Settings(BaseModel):
     digest_unsubscribe_email: Email | None = None
     digest_sources: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
     digest_fetch_allow: Places = ()
+    digest_trusted_proxies: Networks = ()
     digest_log: Literal["console", "json"] | None = None
 
     @property

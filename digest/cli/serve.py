@@ -52,6 +52,8 @@ def serve_services(services: Services, *, host: str, port: int, with_clock: bool
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # Whose X-Forwarded-For is believed is ours to decide: `digest.web.clients`.
+                proxy_headers=False,
                 timeout_graceful_shutdown=LONGEST_REQUEST,
             )
         )
