@@ -7,7 +7,7 @@ from datetime import date
 
 from digest.facts import Call, Verdict
 from digest.personal import Person
-from digest.rendering import AlsoCompared, EditionCopy, EntryCopy, Imprint, Variant
+from digest.rendering import AlsoCompared, EditionCopy, EntryCopy, Imprint, Mail, Variant, render_mail
 from digest.verdicts import CriticsRow, Quotation, Score, Side, Summary
 
 ALL = Variant("all")
@@ -274,3 +274,25 @@ def rich_edition(entries: int = 8, *, panel: int = 5) -> EditionCopy:
         AlsoCompared(title=f"Fetlock {n} vs Umber Clip {n}", url=f"https://compare.example.com/{n}") for n in range(6)
     ]
     return edition(*made, introduction="A long week.\n\nRead the second one first.", also_compared=near)
+
+
+_SITE = "https://verdicts.example.com"
+_LEAVE = {"unsubscribe_url": f"{_SITE}/unsubscribe/k1.abc", "preferences_url": f"{_SITE}/preferences/k1.abc"}
+
+LETTERS: dict[str, dict[str, str]] = {
+    "confirm": {"confirm_url": f"{_SITE}/confirm/k1.abc"},
+    "confirm-again": {"confirm_url": f"{_SITE}/confirm/k1.abc"},
+    "welcome": _LEAVE,
+    "links": _LEAVE,
+    "my-data": {"my_data_url": f"{_SITE}/my-data/k1.abc"},
+    "change-address": {"change_address_url": f"{_SITE}/change-address/k1.abc"},
+    "address-changed": {},
+    "sign-in": {"sign_in_url": f"{_SITE}/sign-in/k1.abc"},
+}
+"""Every kind of letter, with the links it carries."""
+
+
+def letter(kind: str) -> Mail:
+    """One letter, asked for on the sign-up page."""
+    asked = {"asked_at": "2026-11-20T09:14:00+00:00", "asked_through": "sign-up page"}
+    return render_mail(kind, IMPRINT, asked | LETTERS[kind])

@@ -268,23 +268,18 @@ def test_the_archive_page_has_nobody_in_it() -> None:
     assert make.week().entries[0].summary.sentence.split("4–0")[0] in html
 
 
-def test_a_letter_has_subject_html_and_text() -> None:
-    """Three templates in one folder."""
-    letter = render_mail(
-        "confirm",
-        make.IMPRINT,
-        {
-            "asked_at": "2026-11-20T09:14:00+00:00",
-            "asked_through": "sign-up page",
-            "confirm_url": "https://verdicts.example.com/confirm/k1.abc",
-        },
-    )
+@pytest.mark.parametrize("kind", make.LETTERS)
+def test_a_letter_has_subject_html_and_text(kind: str) -> None:
+    """Three templates in one folder: the newsletter's name in the subject, every link in both parts, nothing more."""
+    letter = make.letter(kind)
 
-    assert letter.subject == "Please confirm: Weekly AI Tool Verdicts"
-    for part in (letter.html, letter.text):
-        assert "20 November 2026, 09:14 UTC (sign-up page)" in words(part)
-        assert "https://verdicts.example.com/confirm/k1.abc" in part
+    assert letter.subject.endswith(": Weekly AI Tool Verdicts")
     assert letter.html.isascii()
+    assert max(map(len, letter.text.splitlines())) <= 78
+    for part in (letter.html, letter.text):
+        found = set(re.findall(r"https://verdicts\.example\.com/[^\s\"<]+", part))
+        assert set(make.LETTERS[kind].values()) == found
+        assert kind == "welcome" or "20 November 2026, 09:14 UTC" in words(part)
 
 
 def test_a_template_that_cannot_be_filled_names_its_line() -> None:
