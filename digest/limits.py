@@ -32,14 +32,15 @@ ONE_DOMAIN = ((200, _HOUR), (1_000, _DAY))  # a university in the week when ever
 EVERYBODY = ((3_000, _HOUR), (20_000, _DAY))  # a good day on a front page
 
 # Where a good part of all people have their mail: what is too much for one company's domain is a quiet hour here.
-BIG_PROVIDERS = frozenset(
-    "gmail.com googlemail.com outlook.com hotmail.com live.com msn.com yahoo.com ymail.com aol.com icloud.com me.com "
-    "mac.com proton.me protonmail.com pm.me fastmail.com zoho.com yandex.ru mail.ru qq.com 163.com 126.com naver.com "
-    "gmx.de gmx.net web.de t-online.de freenet.de posteo.de orange.fr free.fr laposte.net wanadoo.fr libero.it "
-    "hotmail.co.uk hotmail.fr yahoo.co.uk yahoo.co.jp yahoo.fr yahoo.de yahoo.co.in btinternet.com comcast.net "
-    "verizon.net att.net sbcglobal.net rediffmail.com uol.com.br bol.com.br wp.pl o2.pl seznam.cz ziggo.nl kpnmail.nl "
-    "bluewin.ch telenet.be bigpond.com shaw.ca rogers.com".split()  # noqa: SIM905
-)
+_BIG_PROVIDERS = """
+126.com 163.com aol.com att.net bigpond.com bluewin.ch bol.com.br btinternet.com comcast.net fastmail.com
+free.fr freenet.de gmail.com gmx.de gmx.net googlemail.com hotmail.co.uk hotmail.com hotmail.fr icloud.com
+kpnmail.nl laposte.net libero.it live.com mac.com mail.ru me.com msn.com naver.com o2.pl orange.fr outlook.com
+pm.me posteo.de proton.me protonmail.com qq.com rediffmail.com rogers.com sbcglobal.net seznam.cz shaw.ca
+t-online.de telenet.be uol.com.br verizon.net wanadoo.fr web.de wp.pl yahoo.co.in yahoo.co.jp yahoo.co.uk
+yahoo.com yahoo.de yahoo.fr yandex.ru ymail.com ziggo.nl zoho.com
+"""
+BIG_PROVIDERS = frozenset(_BIG_PROVIDERS.split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,10 +78,11 @@ def settle_next(services: Services, *, now: datetime) -> Became | None:
     try:
         with services.database.writing() as session:
             return _settle(session, request, now)
-    except Exception as why:
-        # Whatever it is about this request, the others are not to wait for it. Where, not what: words may hold addresses.
+    except Exception as why:  # noqa: BLE001 - whatever it is about this request, the others are not to wait for it
+        # Where it failed and not in which words: a database's words may hold the address.
         where = traceback.format_tb(why.__traceback__)[-1].strip()
-        log.error("a request failed", request=request.id, kind=str(request.kind), why=type(why).__name__, where=where)
+        said = {"kind": str(request.kind), "why": type(why).__name__, "where": where}
+        log.error("a request failed", request=request.id, **said)  # noqa: TRY400
         return _put_off(services, request, type(why).__name__, now)
 
 
