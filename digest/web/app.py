@@ -11,7 +11,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 
 from database import WriteLockTimeout
 from digest.bootstrap import Services
-from digest.web import archive, health, pages, people, schema, static
+from digest.web import archive, health, pages, people, schema, staff_door, static
 
 log = structlog.get_logger()
 
@@ -29,6 +29,7 @@ def create_app(services: Services) -> FastAPI:
     for part in (health.router, archive.router, people.router, schema.router, static.router):
         app.include_router(part)
     app.middleware("http")(_guard)
+    staff_door.install(app)
     app.exception_handler(HTTPException)(_refused)
     app.exception_handler(SQLAlchemyError)(_unavailable)
     app.exception_handler(WriteLockTimeout)(_unavailable)
