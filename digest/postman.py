@@ -7,7 +7,7 @@ more: twice is better than never, for letters and notices only.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -18,15 +18,18 @@ import structlog
 from sqlalchemy.orm import Session
 
 from database import claim
-from digest import batches, headers
+from digest import batches, headers, letter_caps, letter_links
 from digest.bootstrap import Services
 from digest.errors import DigestError
+from digest.letter_caps import Written
+from digest.letter_links import NoLongerOwed
 from digest.models import Letter, LetterState, Pause, Staff
 from digest.rendering import Imprint, Mail, render_mail
 from digest.settings import Settings
 from digest.transport import Outgoing, Paper, Recipient, Refused, Sender, Unavailable, Uncertain
-from subscribers.consent import LetterOwed
-from subscribers.models import State, Subscriber
+from subscribers import addresses
+from subscribers.letters import LetterOwed
+from subscribers.secrecy import hashes
 
 log = structlog.get_logger()
 
@@ -35,26 +38,81 @@ FIRST_RETRY = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 MOST_ATTEMPTS = 8  # about four hours of trying
 ALL_BUT_ONE = MOST_ATTEMPTS - 1
+CHUNK = 500  # letters looked up and stored in one statement
 INTERRUPTED = "the process that was posting it ended before it could note the answer"
 
 
-class NoLongerOwed(DigestError):
-    """The person it was for is gone or has decided otherwise, so the letter was not posted."""
-
-
 def queue(session: Session, letter: LetterOwed, *, now: datetime) -> None:
-    """Owe somebody a letter; it is posted after the commit."""
-    session.add(
-        Letter(
-            kind=letter.kind,
-            email=letter.email,
-            subscriber_id=letter.subscriber_id,
-            context=dict(letter.context),
-            state=LetterState.QUEUED,
-            queued_at=now,
-            not_before=now,
-        )
+    """Owe somebody a letter; it is posted after the commit. Whose address was written to enough gets none."""
+    if session.get_bind().dialect.name == "postgresql":
+        # Two who have the same address written to at the same moment must each see what the other one owes it.
+        session.execute(sa.select(sa.func.pg_advisory_xact_lock(_lock_of(hashes(session).of(_key(letter))))))
+    queue_all(session, [letter], now=now)
+
+
+def queue_all(session: Session, letters: Sequence[LetterOwed], *, now: datetime) -> int:
+    """Like `queue` for many at once; says how many are owed. The caller holds the rows of the people they are for."""
+    pieces = (letters[start : start + CHUNK] for start in range(0, len(letters), CHUNK))
+    return sum(_queue_chunk(session, piece, now) for piece in pieces)
+
+
+def _queue_chunk(session: Session, letters: Sequence[LetterOwed], now: datetime) -> int:
+    """Two statements, however many they are."""
+    keyed = hashes(session)
+    known_as = {letter.email: keyed.all_of(_key(letter)) for letter in letters}
+    before = _written(session, {hashed for each in known_as.values() for hashed in each}, now)
+    rows, enough = [], Counter[str]()
+    for letter in letters:
+        names = known_as[letter.email]
+        kind = letter_caps.owed_as(letter.kind, [one for name in names for one in before.get(name, ())], now)
+        if kind is None:
+            enough[letter.kind] += 1
+            continue
+        before.setdefault(names[0], []).append(Written(kind, now))
+        rows.append(_row(kind, letter, names[0], now))
+    if rows:
+        session.execute(sa.insert(Letter), rows)
+    for letter_kind, times in enough.items():
+        log.info("letter not owed again: asked too often", kind=letter_kind, times=times)
+    return len(rows)
+
+
+def _key(letter: LetterOwed) -> str:
+    return addresses.parse(letter.email).key
+
+
+def _lock_of(address_hash: str) -> int:
+    """A number as PostgreSQL's advisory locks take it: 60 bits of the hash."""
+    return int(address_hash[:15], 16)
+
+
+def _written(session: Session, address_hashes: Collection[str], now: datetime) -> dict[str, list[Written]]:
+    """What these addresses were written lately, of the kinds that are counted."""
+    found = session.execute(
+        sa.select(
+            Letter.address_hash, Letter.kind, Letter.state, Letter.queued_at, Letter.not_before, Letter.accepted_at
+        ).where(Letter.address_hash.in_(address_hashes), Letter.kind.in_(letter_caps.CAPPED))
     )
+    written: dict[str, list[Written]] = {}
+    for row in found:
+        # One that waits may go at any moment; of one given up, the last attempt may have arrived.
+        last_attempt = max(row.queued_at, row.not_before)
+        at = now if row.state is LetterState.QUEUED else row.accepted_at or last_attempt
+        written.setdefault(str(row.address_hash), []).append(Written(row.kind, at))
+    return written
+
+
+def _row(kind: str, letter: LetterOwed, address_hash: str, now: datetime) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "email": letter.email,
+        "address_hash": address_hash,
+        "subscriber_id": letter.subscriber_id,
+        "context": dict(letter.context),
+        "state": LetterState.QUEUED,
+        "queued_at": now,
+        "not_before": now,
+    }
 
 
 def tell_staff(session: Session, *, kind: str, context: Mapping[str, Any], now: datetime) -> None:
@@ -192,7 +250,7 @@ def _note(services: Services, letter: Letter, state: LetterState, **values: Any)
 
 def _outgoing(services: Services, letter: Letter, now: datetime) -> Outgoing:
     settings = services.settings
-    words = {**_in_words(letter.context, settings), **_links(services, letter, now)}
+    words = {**_in_words(letter.context, settings), **letter_links.links_of(services, letter, now)}
     mail = render_mail(letter.kind, imprint_of(settings), words)
     return letter_to(letter.email, mail, settings, number=letter.id, attempt=letter.attempts, at=now)
 
@@ -222,24 +280,6 @@ def letter_to(email: str, mail: Mail, settings: Settings, *, number: int, attemp
         category="letter",
         at=at,
     )
-
-
-def _links(services: Services, letter: Letter, now: datetime) -> dict[str, str]:
-    """Tokens are made when the letter is posted, so that none lies in the database. Raises NoLongerOwed."""
-    if letter.subscriber_id is None:
-        return {}
-    with services.database.reading() as session:
-        person = session.get(Subscriber, letter.subscriber_id)
-    if person is None:
-        raise NoLongerOwed
-    if letter.kind == "confirm":
-        if person.state is not State.PENDING or person.pending_since is None:
-            raise NoLongerOwed
-        return {"confirm_url": services.links.confirm_url(person.link_id, person.pending_since, now)}
-    return {
-        "unsubscribe_url": services.links.unsubscribe_url(person.link_id),
-        "preferences_url": services.links.preferences_url(person.link_id),
-    }
 
 
 def imprint_of(settings: Settings) -> Imprint:
