@@ -64,16 +64,15 @@ def _queue_chunk(session: Session, letters: Sequence[LetterOwed], now: datetime)
     rows, enough = [], Counter[str]()
     for letter in letters:
         names = known_as[letter.email]
-        kind = letter_caps.owed_as(letter.kind, [one for name in names for one in before.get(name, ())], now)
-        if kind is None:
+        if letter_caps.is_enough(letter.kind, [one for name in names for one in before.get(name, ())], now):
             enough[letter.kind] += 1
             continue
-        before.setdefault(names[0], []).append(Written(kind, now))
-        rows.append(_row(kind, letter, names[0], now))
+        before.setdefault(names[0], []).append(Written(letter.kind, now))
+        rows.append(_row(letter, names[0], now))
     if rows:
         session.execute(sa.insert(Letter), rows)
-    for letter_kind, times in enough.items():
-        log.info("letter not owed again: asked too often", kind=letter_kind, times=times)
+    for kind, times in enough.items():
+        log.info("letter not owed again: asked too often", kind=kind, times=times)
     return len(rows)
 
 
@@ -91,7 +90,7 @@ def _written(session: Session, address_hashes: Collection[str], now: datetime) -
     found = session.execute(
         sa.select(
             Letter.address_hash, Letter.kind, Letter.state, Letter.queued_at, Letter.not_before, Letter.accepted_at
-        ).where(Letter.address_hash.in_(address_hashes), Letter.kind.in_(letter_caps.CAPPED))
+        ).where(Letter.address_hash.in_(address_hashes), Letter.kind.in_(letter_caps.MOST))
     )
     written: dict[str, list[Written]] = {}
     for row in found:
@@ -102,9 +101,9 @@ def _written(session: Session, address_hashes: Collection[str], now: datetime) -
     return written
 
 
-def _row(kind: str, letter: LetterOwed, address_hash: str, now: datetime) -> dict[str, Any]:
+def _row(letter: LetterOwed, address_hash: str, now: datetime) -> dict[str, Any]:
     return {
-        "kind": kind,
+        "kind": letter.kind,
         "email": letter.email,
         "address_hash": address_hash,
         "subscriber_id": letter.subscriber_id,
