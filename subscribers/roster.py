@@ -11,10 +11,15 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from subscribers import addresses
+from subscribers.addresses import BadAddress
 from subscribers.models import ConsentEvent, Subscriber
 from subscribers.policy import State
+from subscribers.texts import one_line
 
 PAGE = 1_000
+
+SHORTEST_PART = 3
+"""Characters. Shorter text stands in nearly everybody's address; it is taken for the beginning of one."""
 
 
 class Wish(NamedTuple):
@@ -85,30 +90,87 @@ def dossier(session: Session, subscriber: Subscriber) -> Dossier:
     return Dossier(subscriber, session.scalars(events).all())
 
 
-def page(
-    session: Session,
-    *,
-    state: State | None = None,
-    containing: str | None = None,
-    after: int = 0,
-    limit: int = PAGE,
-) -> Sequence[Subscriber]:
-    """At most `limit` people with ids greater than `after`, in the order of their ids.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of a search. Where there is `more`, it comes after the id of the last of `people`."""
 
-    `containing` looks for a part of the address, in its normal form, so that case does not matter.
+    people: Sequence[Subscriber]
+    """In the order to show them: `exact` first, then the others by their ids. Nobody stands on two pages."""
+    more: bool
+    exact: Subscriber | None
+    """Who has exactly the address searched for. Only on the first page, where they are one more than its limit."""
+
+
+def search(session: Session, text: str, *, state: State | None = None, after: int = 0, limit: int = 50) -> Found:
+    """People whose address or name holds `text`, whatever its case; no text finds everybody.
+
+    Text shorter than `SHORTEST_PART` is looked for at the beginning of the address. No character has a meaning of its
+    own. `after` is the id of the last person on the page before. What it costs is at most one look through an index.
     """
-    wanted = sa.select(Subscriber).where(Subscriber.id > after).order_by(Subscriber.id).limit(limit)
-    if state is not None:
-        wanted = wanted.where(Subscriber.state == state)
-    if containing:
-        wanted = wanted.where(Subscriber.email_key.contains(containing.casefold(), autoescape=True))
-    return session.scalars(wanted).all()
+    exact = _exactly(session, text, state)
+    wanted = _matching(session, text, state, exact).where(Subscriber.id > after)
+    if exact is not None:
+        wanted = wanted.where(Subscriber.id != exact.id)
+    ids = session.scalars(_in_order(wanted).limit(limit + 1)).all()
+    others = _people(session, ids[:limit])
+    if exact is not None and after == 0:
+        return Found([exact, *others], more=len(ids) > limit, exact=exact)
+    return Found(others, more=len(ids) > limit, exact=None)
 
 
-def everybody(session: Session, *, state: State | None = None, containing: str | None = None) -> Iterator[Subscriber]:
-    """All the pages, one person at a time, in flat memory."""
+def count_matching(session: Session, text: str, *, state: State | None = None) -> int:
+    """How many people `search` finds on all its pages together."""
+    wanted = _matching(session, text, state, _exactly(session, text, state))
+    return session.scalar(sa.select(sa.func.count()).select_from(wanted.subquery())) or 0
+
+
+def everybody(session: Session, *, state: State | None = None, containing: str = "") -> Iterator[Subscriber]:
+    """All that a search finds, by id, one person at a time, in flat memory."""
+    wanted = _in_order(_matching(session, containing, state, _exactly(session, containing, state))).limit(PAGE)
     after = 0
-    while found := page(session, state=state, containing=containing, after=after):
-        yield from found
-        after = found[-1].id
+    while ids := session.scalars(wanted.where(Subscriber.id > after)).all():
+        yield from _people(session, ids)
+        after = ids[-1]
         session.expunge_all()
+
+
+def _exactly(session: Session, text: str, state: State | None) -> Subscriber | None:
+    try:
+        person = find(session, text)
+    except BadAddress:
+        return None
+    return person if person is not None and state in (None, person.state) else None
+
+
+def _matching(session: Session, text: str, state: State | None, exact: Subscriber | None) -> sa.Select[int]:
+    """The ids, in no order. Only columns of `ix_subscribers_search` are read."""
+    wanted = sa.select(Subscriber.id)
+    part = one_line(text).casefold()
+    if not part:
+        return wanted if state is None else wanted.where(Subscriber.state == state)
+    wanted = wanted.where(sa.or_(_holds(session, part), *([Subscriber.id == exact.id] if exact else [])))
+    return wanted if state is None else wanted.where(_is_in(session, state))
+
+
+def _holds(session: Session, part: str) -> sa.ColumnElement[bool]:
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    if len(part) < SHORTEST_PART:
+        return sa.func.substr(Subscriber.search, 1, len(part)) == part
+    look = sa.func.instr if is_sqlite else sa.func.strpos
+    return look(Subscriber.search, part) > 0
+
+
+def _is_in(session: Session, state: State) -> sa.ColumnElement[bool]:
+    """SQLite would else prefer the index of states, and look up the wide row of everybody in that state."""
+    if session.get_bind().dialect.name == "sqlite":
+        return sa.literal_column("+subscribers.state", Subscriber.state.type) == state
+    return Subscriber.state == state
+
+
+def _in_order(ids: sa.Select[int]) -> sa.Select[int]:
+    """By id. The other columns change nothing, but make PostgreSQL read the index instead of the wide rows."""
+    return ids.order_by(Subscriber.id, Subscriber.state, Subscriber.search)
+
+
+def _people(session: Session, ids: Sequence[int]) -> Sequence[Subscriber]:
+    return session.scalars(sa.select(Subscriber).where(Subscriber.id.in_(ids)).order_by(Subscriber.id)).all()

@@ -65,7 +65,7 @@ def add(
 @app.command(name="list")
 def listed(
     state: InState = None,
-    containing: Annotated[str | None, typer.Option("--containing", help="Part of the address.")] = None,
+    containing: Annotated[str, typer.Option("--containing", help="Part of the address or the name.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Everybody, in the order they came."""
