@@ -21,6 +21,7 @@ from database import claim
 from digest.errors import DigestError
 from digest.models import Batch, BatchState, Delivery, Edition, EditionState, Pause
 from subscribers.models import State, Subscriber
+from subscribers.notes import Note, remember
 
 PENDING, SUBMITTING, ACCEPTED, REFUSED, UNCERTAIN = BatchState
 
@@ -192,8 +193,9 @@ def _no_longer_willing(session: Session, claimed: Claimed) -> dict[int, str]:
 
 
 def _begin(session: Session, claimed: Claimed, now: datetime) -> None:
-    begun = sa.update(Edition).where(Edition.id == claimed.edition_id, Edition.begun_at.is_(None))
-    session.execute(begun.values(begun_at=now).execution_options(synchronize_session=False))
+    """The first hand-over of an edition: noted in the transaction that must commit before the call."""
+    if claim(session, Edition, Edition.id == claimed.edition_id, Edition.begun_at.is_(None), values={"begun_at": now}):
+        remember(session, Note("begun", now, week=claimed.week))
 
 
 def _still_ours(claimed: Claimed) -> tuple[sa.ColumnElement[bool], ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from database import Database
 from digest.errors import DigestError
+from digest.journal import Journal
 from digest.settings import SHORTEST_KEY, Settings
 from digest.transport import Outbox, Transport
 from subscribers import secrecy
@@ -44,6 +45,7 @@ class Services:
     transport: Transport
     links: Links
     timing: Timing = Timing()
+    journal: Journal | None = None
 
     def close(self) -> None:
         self.transport.close()
@@ -55,13 +57,18 @@ def bootstrap(settings: Settings) -> Services:
     database = Database(settings.database_url)
     keys = _keys(settings, database)
     secrecy.equip(database, keys)
+    links = Links(settings.digest_site_url, keys)
+    journal = Journal(settings.journal, key_id=links.key_ids[0]) if settings.journal else None
+    if journal is not None:
+        database.before_commit.append(journal.keep)
     timing = Timing()
     return Services(
         settings=settings,
         database=database,
         transport=_transport(settings, timing),
-        links=Links(settings.digest_site_url, keys),
+        links=links,
         timing=timing,
+        journal=journal,
     )
 
 

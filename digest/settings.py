@@ -174,11 +174,20 @@ class Settings(BaseModel):
     digest_sources: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
     digest_fetch_allow: Places = ()
     digest_trusted_proxies: Networks = ()
+    digest_journal: Path | None = None
     digest_log: Literal["console", "json"] | None = None
 
     @property
     def through_sendgrid(self) -> bool:
         return self.sendgrid_api_key is not None
+
+    @property
+    def journal(self) -> Path | None:
+        """Where opt-outs, erasures and begun editions are written besides; None where nothing needs it."""
+        url = driver_url(self.database_url)
+        if self.digest_journal or url.get_backend_name() != "sqlite":
+            return self.digest_journal
+        return Path(url.database or "digest.db").resolve().parent / "digest-journal.jsonl"
 
     @property
     def list_id(self) -> str:
@@ -303,6 +312,14 @@ def _contradictions(settings: Settings) -> list[Mistake]:
             Mistake(
                 "DIGEST_SECRET_KEY",
                 "is missing; `openssl rand -hex 32` makes one (or set DIGEST_SECRET_KEY_FILE)",
+            )
+        )
+    if settings.through_sendgrid and settings.journal is None:
+        found.append(
+            Mistake(
+                "DIGEST_JOURNAL",
+                "is missing and needed with PostgreSQL and SendGrid: a file of this host that outlives the database, "
+                "so that a restored backup mails nobody twice",
             )
         )
     if settings.through_sendgrid:

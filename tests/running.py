@@ -70,6 +70,7 @@ def through(stub: Stub, program: Program, **more: str) -> Services:
         "DIGEST_FROM_EMAIL": "verdicts@example.com",
         "DIGEST_FROM_NAME": "Weekly AI Tool Verdicts",
         "DIGEST_REPLY_TO": "editor@example.com",
+        "DIGEST_JOURNAL": str(program.folder / "digest-journal.jsonl"),
     }
     return to_the_outbox(program, **sender, **more)
 

@@ -59,6 +59,7 @@ def test_through_sendgrid(program: Program, count: int) -> None:
         environ = {
             "SENDGRID_API_KEY": "SG.test",
             "SENDGRID_HOST": stub.url,
+            "DIGEST_JOURNAL": "digest-journal.jsonl",
             "DIGEST_FROM_EMAIL": "verdicts@example.com",
             "DIGEST_FROM_NAME": "Weekly AI Tool Verdicts",
             "DIGEST_REPLY_TO": "editors@example.com",

@@ -11,6 +11,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 
 from database import WriteLockTimeout
 from digest.bootstrap import Services
+from digest.journal import JournalFailed
 from digest.web import archive, health, pages, people, schema, staff_door, static
 
 log = structlog.get_logger()
@@ -33,6 +34,7 @@ def create_app(services: Services) -> FastAPI:
     app.exception_handler(HTTPException)(_refused)
     app.exception_handler(SQLAlchemyError)(_unavailable)
     app.exception_handler(WriteLockTimeout)(_unavailable)
+    app.exception_handler(JournalFailed)(_unavailable)
     return app
 
 

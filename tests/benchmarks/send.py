@@ -110,6 +110,7 @@ def _services(url: str, stub: str) -> Services:
                 "DIGEST_SECRET_KEY": "a secret for measuring only",
                 "SENDGRID_API_KEY": "SG.measuring",
                 "SENDGRID_HOST": stub,
+                "DIGEST_JOURNAL": str(Path(tempfile.mkdtemp()) / "journal.jsonl"),
                 "DIGEST_FROM_EMAIL": "verdicts@example.com",
                 "DIGEST_FROM_NAME": "Weekly AI Tool Verdicts",
                 "DIGEST_REPLY_TO": "editors@example.com",

@@ -152,6 +152,18 @@ def test_postgresql_needs_a_secret_of_its_own() -> None:
     assert ["DIGEST_SECRET_KEY"] == list(complaints(DATABASE_URL="postgresql://host/name"))
 
 
+def test_a_journal_that_outlives_the_database() -> None:
+    """Beside a SQLite database by itself; with PostgreSQL it must be named as soon as mails really go out."""
+    postgresql = {"DATABASE_URL": "postgresql://host/name", "DIGEST_SECRET_KEY": "a secret for tests only"}
+
+    assert (
+        Path("/data/digest-journal.jsonl") == Settings.from_env({"DATABASE_URL": "sqlite:////data/digest.db"}).journal
+    )
+    assert Settings.from_env(postgresql).journal is None
+    assert ["DIGEST_JOURNAL"] == list(complaints(**postgresql, **SENDGRID))
+    assert Path("j") == Settings.from_env({**postgresql, **SENDGRID, "DIGEST_JOURNAL": "j"}).journal
+
+
 @pytest.mark.parametrize("field", sorted(Settings.model_fields))
 def test_every_setting_is_explained(field: str) -> None:
     """.env.example lists it, and so it is copied by whoever starts."""
