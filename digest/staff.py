@@ -36,6 +36,10 @@ class NotOnTheStaff(DigestError):
     """Nobody with that address is on the staff."""
 
 
+class OnTheStaffAlready(DigestError):
+    """They are on the staff already; the list lets you change their role."""
+
+
 class NotAnAddress(DigestError):
     """This is not a mail address."""
 
@@ -78,6 +82,20 @@ def member(session: Session, email: str) -> Staff:
     known = _known(session, _address(email))
     if known is None or known.removed_at is not None:
         raise NotOnTheStaff(f"{email} is not on the staff; `digest staff list` shows who is.")
+    return known
+
+
+def is_member(session: Session, email: str) -> bool:
+    """Whether somebody with this address is on the staff now. Raises NotAnAddress."""
+    known = _known(session, _address(email))
+    return known is not None and known.removed_at is None
+
+
+def numbered(session: Session, staff_id: int) -> Staff:
+    """Who on the staff has this number. Raises NotOnTheStaff."""
+    known = session.get(Staff, staff_id)
+    if known is None or known.removed_at is not None:
+        raise NotOnTheStaff("They are not on the staff any more.")
     return known
 
 

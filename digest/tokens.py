@@ -81,6 +81,12 @@ def every(session: Session) -> Sequence[ApiToken]:
     return session.scalars(sa.select(ApiToken).order_by(ApiToken.id.desc())).all()
 
 
+def names(session: Session) -> dict[str, str]:
+    """What the program behind each "token 2" of the audit log is called."""
+    named = session.execute(sa.select(ApiToken.id, ApiToken.name))
+    return {f"token {row.id}": f"{row.name} (token {row.id})" for row in named}
+
+
 def _name(text: str) -> str:
     name = " ".join(text.split())
     if not name or len(name) > _LONGEST_NAME or not name.isprintable():

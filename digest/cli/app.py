@@ -26,7 +26,7 @@ app = typer.Typer(
 
 
 def _register() -> None:
-    from digest.cli import batches, db, demo, doctor, edition, gathering, serve, staff, subscribers
+    from digest.cli import audit, batches, db, demo, doctor, edition, gathering, serve, staff, subscribers
 
     app.command()(demo.demo)
     app.command()(gathering.ingest)
@@ -35,6 +35,7 @@ def _register() -> None:
     app.add_typer(batches.app, name="batches")
     app.add_typer(subscribers.app, name="subscribers")
     app.add_typer(staff.app, name="staff")
+    app.add_typer(audit.app, name="audit")
     app.command()(doctor.doctor)
     app.add_typer(db.app, name="db")
     app.command()(serve.serve)

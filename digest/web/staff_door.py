@@ -171,9 +171,12 @@ class _StaffHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Made here, so that whoever copies the scope further in still marks this one.
+        state = scope.setdefault("state", {})
+
         async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start" and scope.get("state", {}).get("staff"):
+            if message["type"] == "http.response.start" and state.get("staff"):
                 MutableHeaders(scope=message).update(STAFF_HEADERS)
             await send(message)
 
-        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+        await self._app(scope, receive, with_headers)
