@@ -46,6 +46,8 @@ JOBS = (
     Job("draft", 30, "draft the edition whose cut-off has passed", jobs.draft),
     Job("remind", 60, "remind staff of a draft that nobody has approved", jobs.remind),
     Job("send", 10, "send what is approved and due", jobs.send),
+    Job("requests", 2, "do what follows from what was asked at the public doors", jobs.settle_requests),
+    Job("unconfirmed", 600, "remind whoever asked for the newsletter and did not confirm", jobs.remind_unconfirmed),
     Job("letters", 5, "post letters and notices", jobs.letters),
     Job("rescue", 30, "free what dead workers left behind", jobs.rescue),
     Job("tidy", 3600, "forget what is no longer needed", jobs.tidy),
@@ -116,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     if options.list:
         for job in JOBS:
-            sys.stdout.write(f"{job.name:<8} every {job.every:>5} s  {job.does}\n")
+            sys.stdout.write(f"{job.name:<11} every {job.every:>5} s  {job.does}\n")
         return
     try:
         _work(options.once)

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from database import claim
-from digest import approving, batches, drafting, editions, gathering, postman, sending, submitting, weeks
+from digest import (
+    approving,
+    batches,
+    drafting,
+    editions,
+    gathering,
+    postman,
+    reminding,
+    requests,
+    sending,
+    submitting,
+    tidying,
+    weeks,
+)
 from digest.bootstrap import Services
-from digest.models import Edition, EditionLog, EditionState, JobRun, Letter, LetterState, Staff
+from digest.models import Edition, EditionLog, EditionState, JobRun, Staff
 from digest.submitting import Clock
-from digest.transport import Outbox
 from digest.weeks import Week
 
 REMIND_BEFORE = timedelta(hours=3)
 # A draft made late has just been said, and the clock may be about to approve it.
 REMIND_AFTER = timedelta(minutes=30)
-KEEP_RUNS = timedelta(days=14)
-KEEP_LETTERS = timedelta(days=90)
-# Nobody writes one batch into the outbox for so long: what is older was left by a process that died.
-KEEP_HALF_WRITTEN = timedelta(days=1)
 # One row for a quiet hour rather than one for every look.
 QUIET_ROW = timedelta(hours=1)
 MOST_LETTERS = 500
@@ -185,7 +192,35 @@ def letters(services: Services, shift: Shift) -> str:
         if became is None:
             break
         tally[became] += 1
-    return ", ".join(f"{tally[word]} {word}" for word in ("posted", "put off", "given up") if tally[word])
+    return _said(tally, ("posted", "put off", "given up"))
+
+
+def _said(tally: Counter[str], words: Sequence[str]) -> str:
+    """How often what became of something, in the order of these words."""
+    return ", ".join(f"{tally[word]} {word}" for word in words if tally[word])
+
+
+# — the public doors —
+
+
+def settle_requests(services: Services, shift: Shift) -> str:
+    """Do what follows from what was asked at the public doors, until nothing is due or somebody asks to stop."""
+    tally = Counter[str]()
+    while not shift.stop.is_set():
+        became = requests.settle_next(services, now=shift.clock())
+        if became is None:
+            break
+        tally[became] += 1
+    return _said(tally, ("settled", "refused", "put off", "dropped"))
+
+
+def remind_unconfirmed(services: Services, shift: Shift) -> str:
+    """One reminder for each who asked for the newsletter two days ago and has not confirmed."""
+    reminded = reminding.remind_unconfirmed(services, now=shift.clock(), stopped=shift.stop.is_set)
+    return f"reminded {reminded} people to confirm" if reminded else ""
+
+
+# — the unfinished —
 
 
 def rescue(services: Services, shift: Shift) -> str:
@@ -200,38 +235,10 @@ def rescue(services: Services, shift: Shift) -> str:
 
 
 def tidy(services: Services, shift: Shift) -> str:
-    """Forget old runs, letters long accepted, pauses that are over, and what a dead process left half written."""
-    now = shift.clock()
-    with services.database.writing() as session:
-        runs = session.execute(sa.delete(JobRun).where(JobRun.finished_at < now - KEEP_RUNS))
-        old = session.execute(
-            sa.delete(Letter).where(Letter.state != LetterState.QUEUED, Letter.queued_at < now - KEEP_LETTERS)
-        )
-        batches.forget_pauses(session, now=now)
-    gone = {
-        "runs": int(getattr(runs, "rowcount", 0)),
-        "letters": int(getattr(old, "rowcount", 0)),
-        "half-written batches": _clear_outbox(services, now),
-    }
+    """Forget what is over: old runs and letters, counters, requests nobody confirmed, what a dead process left."""
+    gone = tidying.tidy(services, now=shift.clock(), stopped=shift.stop.is_set)
     counts = [f"{count} {what}" for what, count in gone.items() if count]
     return f"forgot {', '.join(counts)}" if counts else ""
-
-
-def _clear_outbox(services: Services, now: datetime) -> int:
-    """Remove the folders that a process died while writing: nothing in them was ever accepted."""
-    if not isinstance(services.transport, Outbox):
-        return 0
-    left = [path for path in services.transport.folder.glob("*/.batch-*") if _is_old(path, now)]
-    for path in left:
-        shutil.rmtree(path, ignore_errors=True)
-    return len(left)
-
-
-def _is_old(path: Path, now: datetime) -> bool:
-    try:
-        return datetime.fromtimestamp(path.lstat().st_mtime, UTC) < now - KEEP_HALF_WRITTEN
-    except FileNotFoundError:
-        return False  # written whole or cleared away just now
 
 
 # — heartbeat —

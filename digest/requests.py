@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from digest import postman
+from digest import postman, sessions
 from digest.bootstrap import Services
 from digest.models import Request, RequestKind
 from subscribers import addresses, consent, roster
@@ -122,8 +122,6 @@ def _settle(session: Session, request: Request, now: datetime) -> Became:
 
 def _follow(session: Session, request: Request, address: Address, *, asked_at: datetime, now: datetime) -> None:
     if request.kind is RequestKind.SIGN_IN:
-        from digest import sessions  # noqa: PLC0415
-
         sessions.offer_sign_in(session, address, now=now)
         return
     letter = _letter(session, request, address, asked_at)

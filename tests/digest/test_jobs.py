@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from digest import approving, batches, editions, examination, jobs, sending, stats
+from digest import approving, batches, editions, examination, jobs, sending, stats, tidying
 from digest.bootstrap import Services
 from digest.models import Edition, EditionLog, EditionState, JobRun, Letter, LetterState, Pause
 from tests import make
@@ -402,11 +402,11 @@ def test_tidy_forgets_what_is_old_and_nothing_else(services: Services) -> None:
     """Old runs, letters long accepted and pauses that are over; never a letter that is still owed."""
     now = SEND
     with services.database.writing() as session:
-        for age in (jobs.KEEP_RUNS + SECOND, jobs.KEEP_RUNS):
+        for age in (tidying.KEEP_RUNS + SECOND, tidying.KEEP_RUNS):
             at = now - age
             session.add(JobRun(job="send", process="p", started_at=at, finished_at=at, times=1, ok=True, said=""))
         for state in LetterState:
-            for age in (jobs.KEEP_LETTERS + SECOND, jobs.KEEP_LETTERS):
+            for age in (tidying.KEEP_LETTERS + SECOND, tidying.KEEP_LETTERS):
                 session.add(letter(state, now - age))
         for until in (now, now + SECOND, None):
             session.add(Pause(edition_id=None, because="x", since=now - HOUR, until=until))
