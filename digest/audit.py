@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.expression import KeyedColumnElement
 
 from digest.errors import DigestError
 from digest.models import AuditLine
@@ -33,8 +34,10 @@ _CHUNK = 1000
 _ADDRESS = re.compile(r"\S*@\S*")
 
 
-_Cells = sa.Row[int, str, str, str, str | None, str, str, str]
+_Cells = sa.Row[*tuple[Any, ...]]
 """One line as the database holds it."""
+
+_WORDS = [column for column in AuditLine.__table__.columns if column.key != "id"]
 
 
 class Head(NamedTuple):
@@ -113,11 +116,11 @@ def verify(session: Session, *, kept: Head | None = None) -> Broken | None:
     for row in _raw(session):
         last += 1
         wrong = _wrong(row, last, previous)
-        if wrong is None and kept is not None and kept.id == last and kept.hash != row.hash:
-            wrong = "it is not the line that the backup knows by this number"
         if wrong is not None:
             return Broken(last, wrong)
-        previous = row.hash
+        previous = _text(row.hash)
+        if kept is not None and kept.id == last and kept.hash != previous:
+            return Broken(last, "it is not the line that the backup knows by this number")
     if kept is not None and kept.id > last:
         return Broken(last + 1, f"it is missing: the backup knows lines up to {kept.id}")
     return None
@@ -143,33 +146,37 @@ def _hash(text: str) -> str:
 
 
 def _raw(session: Session) -> Iterator[_Cells]:
-    """Every line in order, its cells unread: one that was tampered with may not be readable."""
-    columns = sa.select(
-        AuditLine.id,
-        sa.type_coerce(AuditLine.at, sa.Text).label("at"),
-        AuditLine.by,
-        AuditLine.what,
-        AuditLine.about,
-        sa.cast(AuditLine.details, sa.Text).label("details"),
-        AuditLine.previous,
-        AuditLine.hash,
-    ).order_by(AuditLine.id)
+    """Every line in order, its cells as octets: one that was tampered with may be no text, no time and no JSON."""
+    cells = sa.select(AuditLine.id, *(_octets(session, column).label(column.key) for column in _WORDS))
     after = 0
-    while found := session.execute(columns.where(AuditLine.id > after).limit(_CHUNK)).all():
+    while found := session.execute(cells.where(AuditLine.id > after).order_by(AuditLine.id).limit(_CHUNK)).all():
         yield from found
         after = found[-1].id
+
+
+def _octets(session: Session, column: KeyedColumnElement[Any]) -> sa.ColumnElement[Any]:
+    if session.get_bind().dialect.name == "sqlite":
+        return sa.cast(column, sa.LargeBinary)
+    # PostgreSQL lets nothing but a time into this column, and writes it as each session likes.
+    return column if column.key == "at" else sa.func.convert_to(sa.cast(column, sa.Text), "UTF8")
 
 
 def _wrong(row: _Cells, expected: int, previous: str) -> str | None:
     if row.id != expected:
         return f"it is missing: line {row.id} follows line {expected - 1}"
-    if row.previous != previous:
-        return "it does not follow the line before it"
     try:
-        text = _canonical(row.id, _instant(row.at), row.by, row.what, row.about, json.loads(row.details), row.previous)
+        at, by, what, about, details, follows, written = map(_text, row[1:])
+        text = _canonical(row.id, _instant(at), by, what, about, json.loads(details), follows)
     except (TypeError, ValueError):
         return "it cannot be read"
-    return None if _hash(text) == row.hash else "it is not as it was written"
+    if follows != previous:
+        return "it does not follow the line before it"
+    return None if _hash(text) == written else "it is not as it was written"
+
+
+def _text(cell: Any) -> Any:
+    """A cell of octets as text. Raises ValueError for what is no text."""
+    return cell.decode() if isinstance(cell, bytes) else cell
 
 
 def _instant(stored: Any) -> datetime:
