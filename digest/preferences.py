@@ -26,7 +26,6 @@ MOST_WEEKS = 26
 EVERYTHING, ONLY = "everything", "only"
 NO_PAUSE = "no"
 SOURCE = "preferences page"
-UNDO_WORDING = "Undo: as it was before"
 
 Part = Literal["topics", "rhythm", "pause", "undo"]
 

@@ -12,7 +12,8 @@ from starlette.middleware.base import RequestResponseEndpoint
 from database import WriteLockTimeout
 from digest.bootstrap import Services
 from digest.journal import JournalFailed
-from digest.web import archive, health, pages, people, schema, staff_door, static
+from digest.web import archive, embed, feeds, health, pages, schema, sign_up, staff_door, static, subscription
+from digest.web.methods import AnyMethod
 
 log = structlog.get_logger()
 
@@ -27,8 +28,11 @@ def create_app(services: Services) -> FastAPI:
     """The whole application around one set of services."""
     app = FastAPI(title=services.settings.digest_newsletter_name, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.services = services
-    for part in (health.router, archive.router, people.router, schema.router, static.router):
-        app.include_router(part)
+    # The feeds stand before the editions: a week is whatever comes behind /archive/.
+    public = (sign_up, embed, feeds, archive, subscription)
+    for part in (*public, health, schema, static):
+        app.include_router(part.router)
+    app.add_middleware(AnyMethod)
     app.middleware("http")(_guard)
     staff_door.install(app)
     app.exception_handler(HTTPException)(_refused)

@@ -1,13 +1,12 @@
-"""The archive of editions that went out: public from the first hand-over on, with nothing personal in it."""
+"""The pages of the archive: a list, and one page for each edition that stays where it is."""
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from sqlalchemy.orm import Session
+from fastapi.responses import HTMLResponse, Response
+from markupsafe import Markup
 
-from digest import editions
+from digest import archive, editions
 from digest.models import Edition
 from digest.proofs import Envelope
 from digest.rendering import render_web
@@ -16,6 +15,7 @@ from digest.weeks import BadWeek, Week
 
 router = APIRouter()
 
+FOR_A_WHILE = "public, max-age=300"
 # A mail carries its styles in its elements.
 MAIL_SECURITY_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'none'; "
@@ -23,22 +23,11 @@ MAIL_SECURITY_POLICY = (
 )
 
 
-@router.get("/")
-def home() -> Response:
-    """The newsletter's front door is its archive."""
-    return RedirectResponse("/archive", status_code=307)
-
-
 @router.get("/archive")
 def index(request: Request) -> Response:
     """Every edition that went out, newest first."""
-    services = services_of(request)
-    with services.database.reading() as session:
-        found = session.scalars(_public().order_by(Edition.week.desc())).all()
-        listed = [
-            {"week": each.week, "subject": each.subject, "breath": each.breath, "day": _day(each, request)}
-            for each in found
-        ]
+    with services_of(request).database.reading() as session:
+        listed = [in_brief(each, request) for each in archive.published(session)]
     return page(request, "archive.html", editions=listed)
 
 
@@ -51,28 +40,36 @@ def edition(request: Request, week: str) -> Response:
     except BadWeek:
         raise HTTPException(404, "There is no edition with that address.") from None
     with services.database.reading() as session:
-        found = session.scalars(_public().where(Edition.week == str(wanted))).one_or_none()
+        found = archive.of_week(session, str(wanted))
         if found is None:
             raise HTTPException(404, f"There is no edition of {wanted} in the archive.")
         copy = editions.copy_of(session, found, services.settings.digest_timezone)
         imprint = Envelope.model_validate(found.envelope).imprint
-        previous, following = _neighbours(session, found)
+        previous, following = archive.neighbours(session, found)
     html = render_web(copy, imprint, previous=previous, following=following)
-    return HTMLResponse(
-        html, headers={"Cache-Control": "public, max-age=300", "Content-Security-Policy": MAIL_SECURITY_POLICY}
-    )
+    headers = {"Cache-Control": FOR_A_WHILE, "Content-Security-Policy": MAIL_SECURITY_POLICY}
+    return HTMLResponse(_with_ways(html, previous, following), headers=headers)
 
 
-def _public() -> sa.Select[Edition]:
-    return sa.select(Edition).where(Edition.begun_at.is_not(None))
+def in_brief(edition: Edition, request: Request) -> dict[str, object]:
+    """What a list says of one edition."""
+    zone = services_of(request).settings.digest_timezone
+    return {
+        "week": edition.week,
+        "subject": edition.subject,
+        "breath": edition.breath,
+        "day": edition.send_at.astimezone(zone).date(),
+    }
 
 
-def _neighbours(session: Session, found: Edition) -> tuple[str | None, str | None]:
-    week = sa.select(Edition.week).where(Edition.begun_at.is_not(None))
-    before = week.where(Edition.week < found.week).order_by(Edition.week.desc()).limit(1)
-    after = week.where(Edition.week > found.week).order_by(Edition.week).limit(1)
-    return session.scalars(before).one_or_none(), session.scalars(after).one_or_none()
+def _with_ways(html: str, previous: str | None, following: str | None) -> str:
+    """The head of the page, told what a mail has no use for: the feeds, and the editions beside it."""
+    beside = (("prev", previous), ("next", following))
+    ways = [Markup('<link rel="{}" href="/archive/{}">').format(way, week) for way, week in beside if week]
+    return html.replace("</head>", f"{FEEDS}{''.join(ways)}</head>", 1)
 
 
-def _day(found: Edition, request: Request) -> object:
-    return found.send_at.astimezone(services_of(request).settings.digest_timezone).date()
+FEEDS = (
+    '<link rel="alternate" type="application/atom+xml" title="Atom" href="/archive/feed.xml">'
+    '<link rel="alternate" type="application/feed+json" title="JSON Feed" href="/archive/feed.json">'
+)

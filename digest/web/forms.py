@@ -1,9 +1,11 @@
-"""Forms from strangers, read with a limit."""
+"""What strangers post, read with a limit: a form in either encoding, or JSON where a door takes that."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
+import orjson
 from fastapi import Depends, HTTPException, Request
 from starlette.datastructures import FormData
 from starlette.types import Message, Receive
@@ -11,17 +13,48 @@ from starlette.types import Message, Receive
 LONGEST = 64 * 1024  # octets
 
 TOO_LONG = HTTPException(413, "This form holds more than 64 kB. Nothing was changed.")
+NOT_JSON = HTTPException(400, "This body is not a JSON object. Nothing was changed.")
 
 
 async def small_form(request: Request) -> FormData:
     """The form in a body; an empty one where there is none. 413 for more than 64 kB, 400 for one that is broken."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > LONGEST:
-        raise TOO_LONG
-    return await Request(request.scope, _at_most(LONGEST, request.receive)).form(max_files=0)
+    return await _limited(request).form(max_files=0)
 
 
 Form = Annotated[FormData, Depends(small_form)]
+
+
+async def form_or_json(request: Request) -> FormData | HTTPException:
+    """The form in a body, or the strings of a JSON object as one. What cannot be read is handed on, to be answered."""
+    try:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return await small_form(request)
+        return FormData(_strings(await _limited(request).body()))
+    except HTTPException as problem:
+        return problem
+
+
+Posted = Annotated[FormData | HTTPException, Depends(form_or_json)]
+
+
+def _strings(body: bytes) -> Mapping[str, str]:
+    """The fields of a JSON object that hold text or a yes."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise NOT_JSON from None
+    if not isinstance(found, dict):
+        raise NOT_JSON
+    said = {name: "yes" if value is True else value for name, value in found.items()}
+    return {name: value for name, value in said.items() if isinstance(value, str)}
+
+
+def _limited(request: Request) -> Request:
+    """The same request, whose body raises 413 when it is too long, by what it announces or by what comes."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > LONGEST:
+        raise TOO_LONG
+    return Request(request.scope, _at_most(LONGEST, request.receive))
 
 
 def _at_most(octets: int, receive: Receive) -> Receive:

@@ -19,6 +19,9 @@ from digest.web.static import asset
 # Not a package path: `python -m digest` in a folder with its own `templates/` must not pick that up.
 TEMPLATES = Path(digest.__file__).parent.parent / "templates" / "pages"
 
+# What a page about one person must never do: be kept, be indexed, or tell the next site where the reader came from.
+PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex", "Referrer-Policy": "no-referrer"}
+
 
 @cache
 def environment() -> Environment:
@@ -40,8 +43,8 @@ def services_of(request: Request) -> Services:
     return services
 
 
-def page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
-    """One public page."""
+def page(request: Request, template: str, *, status: int = 200, private: bool = False, **values: Any) -> Response:
+    """One public page. `private`: it is about one person, or behind a link that only they were given."""
     settings = services_of(request).settings
     common = {
         "newsletter_name": settings.digest_newsletter_name,
@@ -49,4 +52,4 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
         "site_url": settings.digest_site_url,
     }
     html = environment().get_template(f"public/{template}").render(common | values)
-    return HTMLResponse(html, status_code=status)
+    return HTMLResponse(html, status_code=status, headers=PRIVATE if private else None)

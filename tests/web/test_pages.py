@@ -15,6 +15,7 @@ from digest.bootstrap import Services
 from subscribers import addresses, consent
 from subscribers.models import ConsentEvent, State, Subscriber
 from tests import make
+from tests.web.forms import without_token
 
 
 def now() -> datetime:
@@ -67,7 +68,7 @@ def test_an_unknown_token_gets_the_same_answer(client: TestClient, services: Ser
     known = client.post(path_of(services.links.unsubscribe_url(ada.link_id)))
     unknown = client.post("/unsubscribe/" + "a" * 60)
 
-    assert (known.status_code, known.text) == (unknown.status_code, unknown.text)
+    assert (known.status_code, without_token(known.text)) == (unknown.status_code, without_token(unknown.text))
 
 
 def test_our_own_failure_is_not_a_success(client: TestClient, services: Services, ada: Subscriber) -> None:

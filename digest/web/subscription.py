@@ -13,68 +13,68 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from digest import preferences
+from digest import postman, preferences
 from digest.preferences import Press, Sheet
-from digest.web import forms
+from digest.web import forms, wordings
+from digest.web.clients import proof_of
 from digest.web.pages import page, services_of
+from digest.web.sign_up import blanks
+from digest.web.wordings import Wording
 from subscribers import consent, roster
-from subscribers.consent import Gone, Proof
+from subscribers.consent import Gone
 from subscribers.models import State, Subscriber
 
 router = APIRouter()
-
-UNSUBSCRIBE_WORDING = "Unsubscribe: no further edition comes to this address."
-CONFIRM_WORDING = "Yes, send me one edition a week: verdicts on AI tools, compared in pairs."
-PREFERENCES_WORDING = "What you save here counts from the next edition on."
-
-# What a token page must never do: be cached, be indexed, or tell the next site where the reader came from.
-PRIVATE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex", "Referrer-Policy": "no-referrer"}
 
 
 @router.get("/unsubscribe/{token}")
 def ask_to_unsubscribe(request: Request, token: str) -> Response:
     """One button, the same for every token."""
-    return _private(page(request, "unsubscribe.html", token=token))
+    return page(request, "unsubscribe.html", private=True, token=token, wording=wordings.UNSUBSCRIBE.text)
 
 
 @router.post("/unsubscribe/{token}")
 def unsubscribe(request: Request, token: str) -> Response:
-    """Store the opt-out, then say so. An unknown token gets the same answer: there is nobody left to unsubscribe."""
+    """Store the opt-out, then say so, whatever the body holds. An unknown token gets the same answer: there is nobody
+    left to unsubscribe. Coming back is signing up again, with a new confirmation letter."""
     services = services_of(request)
     link_id = services.links.read_unsubscribe(token)
     with suppress(Gone), services.database.writing() as session:
         person = _person(session, link_id)
         if person is not None:
             consent.unsubscribe(
-                session, person, now=_now(), source="unsubscribe link", proof=_proof(request, UNSUBSCRIBE_WORDING)
+                session, person, now=_now(), source="unsubscribe link", proof=proof_of(request, wordings.UNSUBSCRIBE)
             )
-    return _private(page(request, "unsubscribed.html"))
+    return page(request, "unsubscribed.html", private=True, **blanks(request))
 
 
 @router.get("/confirm/{token}")
 def ask_to_confirm(request: Request, token: str) -> Response:
     """One button. That the link is too old is said only when it is pressed."""
-    return _private(page(request, "confirm.html", token=token, wording=CONFIRM_WORDING))
+    return page(request, "confirm.html", private=True, token=token, wording=wordings.CONFIRM.text)
 
 
 @router.post("/confirm/{token}")
 def confirm(request: Request, token: str) -> Response:
-    """The person's own yes. A second press is harmless."""
-    services = services_of(request)
+    """The person's own yes. A second press is harmless; an old link leads to the form that asks for a new letter."""
     confirmed = False
-    with suppress(Gone), services.database.writing() as session:
+    with suppress(Gone), services_of(request).database.writing() as session:
         confirmed = _confirm(session, request, token)
-    return _private(page(request, "confirmed.html" if confirmed else "not_confirmed.html"))
+    if confirmed:
+        return page(request, "confirmed.html", private=True)
+    return page(request, "not_confirmed.html", private=True, **blanks(request))
 
 
 def _confirm(session: Session, request: Request, token: str) -> bool:
-    link = services_of(request).links.read_confirm(token)
+    link, now = services_of(request).links.read_confirm(token), _now()
     person = _person(session, link.link_id) if link else None
     if link is None or person is None:
         return False
     outcome = consent.confirm(
-        session, person, link, now=_now(), source="confirm link", proof=_proof(request, CONFIRM_WORDING)
+        session, person, link, now=now, source="confirm link", proof=proof_of(request, wordings.CONFIRM)
     )
+    if outcome.letter is not None:
+        postman.queue(session, outcome.letter, now=now)
     return outcome.subscriber.state is State.ACTIVE
 
 
@@ -102,7 +102,7 @@ def choose(request: Request, token: str, form: forms.Form) -> Response:
 
 def _choose(session: Session, request: Request, person: Subscriber, form: forms.Form) -> Sheet:
     if undo := forms.word(form, "undo"):
-        return preferences.undo(session, person, undo, _press(request, preferences.UNDO_WORDING))
+        return preferences.undo(session, person, undo, _press(request, wordings.UNDO))
     wanted = preferences.Form(
         scope=forms.word(form, "scope"),
         topics=forms.words(form, "topics"),
@@ -110,48 +110,36 @@ def _choose(session: Session, request: Request, person: Subscriber, form: forms.
         plain_text=bool(forms.word(form, "plain_text")),
         pause=forms.word(form, "pause"),
     )
-    return preferences.save(session, person, wanted, _press(request, PREFERENCES_WORDING))
+    return preferences.save(session, person, wanted, _press(request, wordings.PREFERENCES))
 
 
-def _press(request: Request, wording: str) -> Press:
+def _press(request: Request, wording: Wording) -> Press:
     services = services_of(request)
-    zone = services.settings.digest_timezone
-    return Press(_now(), _proof(request, wording), zone, services.links)
+    return Press(_now(), proof_of(request, wording), services.settings.digest_timezone, services.links)
 
 
 def _preferences(request: Request, token: str, person: Subscriber | None, sheet: Sheet | None) -> Response:
     """The same page for a link we did not make and for somebody erased."""
     if person is None or sheet is None:
-        return _private(page(request, "no_preferences.html", status=404))
+        return page(request, "no_preferences.html", status=404, private=True)
     if person.state is not State.ACTIVE:
-        return _private(page(request, "no_edition.html"))
+        return page(request, "no_edition.html", private=True, **blanks(request))
     leave = services_of(request).links.unsubscribe_url(person.link_id).rpartition("/")[2]
-    return _private(
-        page(
-            request,
-            "preferences.html",
-            status=422 if sheet.problem else 200,
-            token=token,
-            unsubscribe_token=leave,
-            sheet=sheet,
-            wording=PREFERENCES_WORDING,
-            undo_wording=preferences.UNDO_WORDING,
-        )
+    return page(
+        request,
+        "preferences.html",
+        status=422 if sheet.problem else 200,
+        private=True,
+        token=token,
+        unsubscribe_token=leave,
+        sheet=sheet,
+        wording=wordings.PREFERENCES.text,
+        undo_wording=wordings.UNDO.text,
     )
 
 
 def _person(session: Session, link_id: str | None) -> Subscriber | None:
     return roster.by_link_id(session, link_id) if link_id else None
-
-
-def _proof(request: Request, wording: str) -> Proof:
-    client = request.client.host if request.client else None
-    return Proof(wording=wording, ip=client, user_agent=request.headers.get("user-agent", "")[:400] or None)
-
-
-def _private(response: Response) -> Response:
-    response.headers.update(PRIVATE)
-    return response
 
 
 def _now() -> datetime:
