@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
-from sqlalchemy.sql.expression import KeyedColumnElement
 
 from digest.errors import DigestError
 from digest.models import AuditLine
@@ -37,7 +36,7 @@ _ADDRESS = re.compile(r"\S*@\S*")
 _Cells = sa.Row[*tuple[Any, ...]]
 """One line as the database holds it."""
 
-_WORDS = [column for column in AuditLine.__table__.columns if column.key != "id"]
+_WORDS = ("at", "by", "what", "about", "details", "previous", "hash")
 
 
 class Head(NamedTuple):
@@ -147,18 +146,19 @@ def _hash(text: str) -> str:
 
 def _raw(session: Session) -> Iterator[_Cells]:
     """Every line in order, its cells as octets: one that was tampered with may be no text, no time and no JSON."""
-    cells = sa.select(AuditLine.id, *(_octets(session, column).label(column.key) for column in _WORDS))
+    cells = sa.select(AuditLine.id, *(_octets(session, name).label(name) for name in _WORDS))
     after = 0
     while found := session.execute(cells.where(AuditLine.id > after).order_by(AuditLine.id).limit(_CHUNK)).all():
         yield from found
         after = found[-1].id
 
 
-def _octets(session: Session, column: KeyedColumnElement[Any]) -> sa.ColumnElement[Any]:
+def _octets(session: Session, name: str) -> sa.ColumnElement[Any]:
+    column: sa.ColumnElement[Any] = AuditLine.__table__.c[name]
     if session.get_bind().dialect.name == "sqlite":
         return sa.cast(column, sa.LargeBinary)
     # PostgreSQL lets nothing but a time into this column, and writes it as each session likes.
-    return column if column.key == "at" else sa.func.convert_to(sa.cast(column, sa.Text), "UTF8")
+    return column if name == "at" else sa.func.convert_to(sa.cast(column, sa.Text), "UTF8")
 
 
 def _wrong(row: _Cells, expected: int, previous: str) -> str | None:
