@@ -49,6 +49,7 @@ JOBS = (
     Job("requests", 2, "do what follows from what was asked at the public doors", jobs.settle_requests),
     Job("unconfirmed", 600, "remind whoever asked for the newsletter and did not confirm", jobs.remind_unconfirmed),
     Job("letters", 5, "post letters and notices", jobs.letters),
+    Job("imports", 3, "check and bring in the lists that staff have uploaded", jobs.bring_in_lists),
     Job("rescue", 30, "free what dead workers left behind", jobs.rescue),
     Job("tidy", 3600, "forget what is no longer needed", jobs.tidy),
 )

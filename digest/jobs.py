@@ -19,6 +19,7 @@ from digest import (
     drafting,
     editions,
     gathering,
+    imports,
     postman,
     reminding,
     requests,
@@ -218,6 +219,17 @@ def remind_unconfirmed(services: Services, shift: Shift) -> str:
     """One reminder for each who asked for the newsletter two days ago and has not confirmed."""
     reminded = reminding.remind_unconfirmed(services, now=shift.clock(), stopped=shift.stop.is_set)
     return f"reminded {reminded} people to confirm" if reminded else ""
+
+
+def bring_in_lists(services: Services, shift: Shift) -> str:
+    """Check the lists that staff have uploaded, and bring in those they have decided on."""
+    did: list[str] = []
+    while not shift.stop.is_set():
+        became = imports.work_next(services.database, clock=shift.clock, stopped=shift.stop.is_set)
+        if became is None:
+            break
+        did.append(became)
+    return ", ".join(did)
 
 
 # — the unfinished —

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from database import Base
-from digest import batches, erasing, idempotency, limits
+from digest import batches, erasing, idempotency, imports, limits
 from digest.bootstrap import Services
 from digest.models import JobRun, Letter, LetterState, SignInLink
 from digest.transport import Outbox
@@ -52,6 +52,7 @@ def _steps(now: datetime) -> Iterator[tuple[str, Step]]:
     yield "letters", _rows(Letter, Letter.id, old_letter)
     yield "sign-in links", _rows(SignInLink, SignInLink.id, SignInLink.expires_at < now - KEEP_SIGN_IN_LINKS)
     yield "answers", _written(lambda session: idempotency.forget_expired(session, now=now))
+    yield "undecided lists", _written(lambda session: imports.forget_undecided(session, now=now))
     yield "counts", _written(lambda session: limits.forget(session, now=now, most=ROWS_AT_ONCE))
 
 
