@@ -12,7 +12,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 from database import WriteLockTimeout
 from digest.bootstrap import Services
 from digest.journal import JournalFailed
-from digest.web import archive, embed, feeds, health, pages, schema, sign_up, staff_door, static, subscription
+from digest.web import archive, embed, feeds, health, my_data, pages, schema, sign_up, staff_door, static, subscription
 from digest.web.methods import AnyMethod
 
 log = structlog.get_logger()
@@ -29,7 +29,7 @@ def create_app(services: Services) -> FastAPI:
     app = FastAPI(title=services.settings.digest_newsletter_name, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.services = services
     # The feeds stand before the editions: a week is whatever comes behind /archive/.
-    public = (sign_up, embed, feeds, archive, subscription)
+    public = (sign_up, embed, feeds, archive, subscription, my_data)
     for part in (*public, health, schema, static):
         app.include_router(part.router)
     app.add_middleware(AnyMethod)
