@@ -18,7 +18,7 @@ NOT_JSON = HTTPException(400, "This body is not a JSON object. Nothing was chang
 
 async def small_form(request: Request) -> FormData:
     """The form in a body; an empty one where there is none. 413 for more than 64 kB, 400 for one that is broken."""
-    return await _limited(request).form(max_files=0)
+    return await limited(request).form(max_files=0)
 
 
 Form = Annotated[FormData, Depends(small_form)]
@@ -29,7 +29,7 @@ async def form_or_json(request: Request) -> FormData | HTTPException:
     try:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return await small_form(request)
-        return FormData(_strings(await _limited(request).body()))
+        return FormData(_strings(await limited(request).body()))
     except HTTPException as problem:
         return problem
 
@@ -49,15 +49,15 @@ def _strings(body: bytes) -> Mapping[str, str]:
     return {name: value for name, value in said.items() if isinstance(value, str)}
 
 
-def _limited(request: Request) -> Request:
-    """The same request, whose body raises 413 when it is too long, by what it announces or by what comes."""
+def limited(request: Request, longest: int = LONGEST, too_long: HTTPException = TOO_LONG) -> Request:
+    """The same request, whose body raises `too_long` beyond `longest` octets, by what it announces or by what comes."""
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > LONGEST:
-        raise TOO_LONG
-    return Request(request.scope, _at_most(LONGEST, request.receive))
+    if announced.isdecimal() and int(announced) > longest:
+        raise too_long
+    return Request(request.scope, _at_most(longest, too_long, request.receive))
 
 
-def _at_most(octets: int, receive: Receive) -> Receive:
+def _at_most(octets: int, too_long: HTTPException, receive: Receive) -> Receive:
     """What is announced need not be true, and a body sent in pieces announces nothing."""
     left = octets
 
@@ -66,7 +66,7 @@ def _at_most(octets: int, receive: Receive) -> Receive:
         message = await receive()
         left -= len(message.get("body", b""))
         if left < 0:
-            raise TOO_LONG
+            raise too_long
         return message
 
     return counted

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -257,9 +256,8 @@ def test_nobody_who_said_no_comes_back(database: Database) -> None:
 
 
 @pytest.fixture
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "CHUNK", 10)
-    yield
 
 
 def test_a_list_in_work_is_left_alone(database: Database) -> None:
@@ -322,7 +320,7 @@ def test_a_check_that_is_left_behind_meanwhile_does_not_come_back(sqlite: Databa
 
 def test_a_killed_worker_is_taken_over(program: Program) -> None:
     """kill -9 in the middle: when the lease has run out another process ends it; everybody is there once."""
-    size = 30_000
+    size = 16_000
     services = running.to_the_outbox(program)
     with closing(services):
         database = services.database
