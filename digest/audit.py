@@ -30,6 +30,7 @@ BEGINNING = "0" * 64
 
 _LOCK = 0x6175646974  # "audit": the one advisory lock all processes on one PostgreSQL queue at
 _CHUNK = 1000
+_BEFORE_ALL = -(2**63)
 _ADDRESS = re.compile(r"\S*@\S*")
 
 
@@ -147,7 +148,7 @@ def _hash(text: str) -> str:
 def _raw(session: Session) -> Iterator[_Cells]:
     """Every line in order, its cells as octets: one that was tampered with may be no text, no time and no JSON."""
     cells = sa.select(AuditLine.id, *(_octets(session, name).label(name) for name in _WORDS))
-    after = 0
+    after = _BEFORE_ALL
     while found := session.execute(cells.where(AuditLine.id > after).order_by(AuditLine.id).limit(_CHUNK)).all():
         yield from found
         after = found[-1].id
