@@ -90,7 +90,7 @@ def signed_out(request: Request) -> Response:
 
 
 def _form(request: Request, sheet: Sheet, goes_to: str) -> Response:
-    answer = door_page(request, "sign_in.html", status=sheet.status, sheet=sheet, goes_to=goes_to)
+    answer = door_page(request, "sign_in.html", status=sheet.status, sheet=sheet, goes_to=goes_to, trap=asking.TRAP)
     if sheet.retry_after is not None:
         answer.headers["Retry-After"] = str(sheet.retry_after)
     return answer
