@@ -59,7 +59,10 @@ def _forget_deliveries(session: Session, subscriber: int) -> None:
     session.execute(
         sa.update(Delivery)
         .where(Delivery.edition_id.in_(sa.select(Edition.id)), Delivery.subscriber_id == subscriber)
-        .values(subscriber_id=None)
+        # Why one was refused is in the provider's words.
+        .values(
+            subscriber_id=None, refused_because=sa.case((Delivery.refused_because.is_not(None), ERASED), else_=None)
+        )
         .execution_options(synchronize_session=False)
     )
 
