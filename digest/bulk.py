@@ -7,7 +7,7 @@ by themselves, as if the button on their own page had been pressed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -26,7 +26,7 @@ from subscribers.texts import shortened
 
 MOST = 10_000
 """People at one press."""
-CHUNK = 100
+CHUNK = 50
 """People in one transaction: a tenth of a second, so that sign-ups and opt-outs get in between."""
 LONGEST_REASON = 500
 
@@ -78,10 +78,14 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of everybody selected: `left_by` counts those to whom nothing happened, by reason."""
+    """What became of everybody selected. `left_by` counts those to whom nothing happened, by reason.
+
+    `unreached`: how many there was no time for; the same press again goes on with them.
+    """
 
     changed: int
     left_by: Counter[str]
+    unreached: int = 0
 
     @property
     def left(self) -> int:
@@ -104,9 +108,11 @@ def act_on_all(
     because: str,
     by: str,
     now: datetime,
+    goes_on: Callable[[], bool] = lambda: True,
 ) -> Done:
     """Do it to everybody found, in short transactions of their own. Interrupted, it is simply done again.
 
+    `goes_on` is asked before each transaction but the first: who waits for the answer does not wait for ever.
     Raises CountChanged where the selection is not `seen` people any more, TooMany and NoReason.
     """
     reason = shortened(because, LONGEST_REASON)
@@ -115,6 +121,8 @@ def act_on_all(
     people = _people(database, selection, seen)
     done = Done(0, Counter())
     for start in range(0, len(people), CHUNK):
+        if start and not goes_on():
+            return Done(done.changed, done.left_by, unreached=len(people) - start)
         with database.writing() as session:
             part = _on_some(session, people[start : start + CHUNK], selection, act, reason=reason, by=by, now=now)
             if start == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from time import monotonic
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -19,6 +20,8 @@ from subscribers.models import State
 router = APIRouter()
 
 LONGEST_COUNT = 12
+LONGEST_WAIT = 20.0
+"""Seconds until an answer is given, whoever is left: what stands between us and a browser may wait no longer."""
 
 # What pressing does to people of each state, said before it is pressed.
 EFFECTS: dict[BulkAct, dict[State, str]] = {
@@ -53,6 +56,7 @@ def act(request: Request, visitor: Operator, form: forms.Form) -> Response:
         problem = "Choose what to do. Nothing was done."
         return _ask(request, visitor, selection, status=422, problem=problem)
     chosen, reason = BulkAct(wanted), forms.word(form, "reason")
+    deadline = monotonic() + LONGEST_WAIT
     try:
         done = bulk.act_on_all(
             services_of(request).database,
@@ -62,14 +66,23 @@ def act(request: Request, visitor: Operator, form: forms.Form) -> Response:
             because=reason,
             by=visitor.by,
             now=datetime.now(UTC),
+            goes_on=lambda: monotonic() < deadline,
         )
     except CountChanged as why:
         return _ask(request, visitor, selection, status=409, problem=str(why), tried=chosen, reason=reason)
     except (NoReason, TooMany) as why:
         problem = f"{why} Nothing was done."
         return _ask(request, visitor, selection, status=422, problem=problem, tried=chosen, reason=reason)
-    back = Place(selection).address()
-    return staff_page(request, visitor, "people/bulk_done.html", act=chosen, done=done, selection=selection, back=back)
+    here = Place(selection)
+    return staff_page(
+        request,
+        visitor,
+        "people/bulk_done.html",
+        act=chosen,
+        done=done,
+        back=here.address(),
+        again=here.address("/people/bulk"),
+    )
 
 
 def _is_count(text: str) -> bool:

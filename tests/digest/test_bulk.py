@@ -176,6 +176,16 @@ def test_interrupted_it_keeps_what_is_done_and_the_line(database: Database) -> N
     assert (3, bulk.CHUNK) == ((rest := run(database, READERS)).changed, rest.left)
 
 
+def test_who_there_is_no_time_for_is_named_and_done_by_the_next_press(database: Database) -> None:
+    """An answer comes in time: changed, left and unreached are together everybody found."""
+    with database.writing() as session:
+        make.audience(session, 2 * bulk.CHUNK + 1)
+    answers = iter([True, False])
+
+    assert Done(2 * bulk.CHUNK, Counter(), unreached=1) == run(database, READERS, goes_on=lambda: next(answers))
+    assert (1, 2 * bulk.CHUNK, 0) == ((rest := run(database, READERS)).changed, rest.left, rest.unreached)
+
+
 def test_the_forecast_adds_up(database: Database) -> None:
     """By state, all four or the one that was chosen."""
     with database.writing() as session:
