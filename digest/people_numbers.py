@@ -15,7 +15,7 @@ from datetime import datetime, time, timedelta, tzinfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from digest import weeks
+from digest import suppressions, weeks
 from digest.weeks import Week, WeekTime
 from subscribers import roster
 from subscribers.models import ConsentEvent, RefusedAddress
@@ -89,7 +89,7 @@ def numbers(session: Session, *, zone: tzinfo, now: datetime, most: int = MOST_W
     return PeopleNumbers(
         weeks=_weeks(session, states[State.ACTIVE], zone=zone, now=now, most=most),
         states=states,
-        refused=_refused(session),
+        refused=suppressions.refused(session),
         asked_lately=asked,
         confirmed_of_them=confirmed,
     )
@@ -175,11 +175,6 @@ def _lately(session: Session, now: datetime) -> tuple[int, int]:
 
 def _size(session: Session, people: sa.Select[int] | sa.CompoundSelect[int]) -> int:
     return session.scalars(sa.select(sa.func.count()).select_from(people.subquery())).one()
-
-
-def _refused(session: Session) -> dict[Refusal, int]:
-    found = session.execute(sa.select(RefusedAddress.because, sa.func.count()).group_by(RefusedAddress.because))
-    return dict.fromkeys(Refusal, 0) | dict(found.all())
 
 
 def _between(

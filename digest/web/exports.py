@@ -1,0 +1,89 @@
+"""Everybody's record as a file, for operators: written as it is read, so that a million people need no memory."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+
+import orjson
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import Response, StreamingResponse
+
+from database import Database
+from digest import audit
+from digest.web.pages import services_of
+from digest.web.staff_door import Operator, Visitor
+from subscribers import roster, transfer
+from subscribers.models import State, Subscriber
+
+router = APIRouter()
+
+PAGE = 1_000
+
+Written = Callable[[Sequence[Subscriber]], str]
+
+
+@router.get("/people/export.csv")
+def as_csv(request: Request, visitor: Operator, state: str = "") -> Response:
+    """For spreadsheets, in which no cell runs as a formula; `digest subscribers import` reads it back."""
+    return _export(
+        request, visitor, state, kind="csv", media_type="text/csv; charset=utf-8", begin=_csv([]), write=_rows
+    )
+
+
+@router.get("/people/export.jsonl")
+def as_json_lines(request: Request, visitor: Operator, state: str = "") -> Response:
+    """For programs: one JSON object a line."""
+    return _export(request, visitor, state, kind="jsonl", media_type="application/jsonl", begin="", write=_lines)
+
+
+def _export(
+    request: Request, visitor: Visitor, state: str, *, kind: str, media_type: str, begin: str, write: Written
+) -> Response:
+    database, now = services_of(request).database, datetime.now(UTC)
+    wanted = _state(state)
+    with database.writing() as session:
+        audit.note(
+            session, by=visitor.by, what="people exported", about=None, now=now, format=kind, state=state or "everybody"
+        )
+    name = f"{wanted or 'people'}-{now:%Y-%m-%d}.{kind}"
+    return StreamingResponse(
+        _pieces(database, wanted, begin, write),
+        media_type=media_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def _state(text: str) -> State | None:
+    try:
+        return State(text) if text else None
+    except ValueError:
+        raise HTTPException(404, "Nobody can be in that state; the states are " + ", ".join(State) + ".") from None
+
+
+def _pieces(database: Database, state: State | None, begin: str, write: Written) -> Iterator[str]:
+    """A transaction for each piece: whoever downloads slowly must not hold up the database."""
+    yield begin
+    after, more = 0, True
+    while more:
+        with database.reading() as session:
+            found = roster.search(session, "", state=state, after=after, limit=PAGE)
+        if found.people:
+            yield write(found.people)
+            after = found.people[-1].id
+        more = found.more
+
+
+def _csv(people: Sequence[Subscriber]) -> str:
+    out = io.StringIO()
+    transfer.write_csv(people, out)
+    return out.getvalue()
+
+
+def _rows(people: Sequence[Subscriber]) -> str:
+    return _csv(people).partition("\n")[2]
+
+
+def _lines(people: Sequence[Subscriber]) -> str:
+    return "".join(f"{orjson.dumps(transfer.record(person)).decode()}\n" for person in people)
