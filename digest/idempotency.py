@@ -110,8 +110,8 @@ def _reserved(session: Session, write: Write) -> bool:
     }
     if session.scalars(_row(session, write)).one_or_none() is not None:  # under an older secret
         return False
-    inserted = session.execute(dialect.insert(IdempotencyKey).values(row).on_conflict_do_nothing())
-    return int(getattr(inserted, "rowcount", 0)) == 1
+    reserved = dialect.insert(IdempotencyKey).values(row).on_conflict_do_nothing().returning(IdempotencyKey.token_id)
+    return session.scalars(reserved).one_or_none() is not None
 
 
 def _row(session: Session, write: Write) -> sa.Select[IdempotencyKey]:

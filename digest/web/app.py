@@ -12,7 +12,28 @@ from starlette.middleware.base import RequestResponseEndpoint
 from database import WriteLockTimeout
 from digest.bootstrap import Services
 from digest.journal import JournalFailed
-from digest.web import archive, embed, feeds, health, my_data, pages, schema, sign_up, staff_door, static, subscription
+from digest.web import (
+    archive,
+    embed,
+    exports,
+    feeds,
+    health,
+    imports,
+    my_data,
+    numbers,
+    pages,
+    people_bulk,
+    people_list,
+    person,
+    sign_in,
+    sign_up,
+    staff,
+    staff_door,
+    static,
+    subscription,
+    suppressions,
+)
+from digest.web.api import create_api
 from digest.web.methods import AnyMethod
 
 log = structlog.get_logger()
@@ -30,9 +51,11 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     # The feeds stand before the editions: a week is whatever comes behind /archive/.
     public = (sign_up, embed, feeds, archive, subscription, my_data)
-    for part in (*public, health, schema, static):
+    operators = (people_list, people_bulk, person, imports, exports, numbers, suppressions)
+    for part in (*public, *operators, health, sign_in, staff, static):
         app.include_router(part.router)
     app.add_middleware(AnyMethod)
+    app.mount("/api", create_api(services))
     app.middleware("http")(_guard)
     staff_door.install(app)
     app.exception_handler(HTTPException)(_refused)

@@ -16,7 +16,7 @@ from digest.web.api.problems import NOT_VALID, TOO_LARGE, WRONG_KIND, Mistake, P
 LARGEST_OBJECT = 64_000  # bytes
 _ENDLESS = 20  # digits
 JSON = "application/json"
-JSON_LINES = ("application/x-ndjson", "application/jsonl")
+JSON_LINES = "application/x-ndjson"
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -37,7 +37,7 @@ def _reader(limit: int, media_types: tuple[str, ...]) -> Callable[[Request], Cor
     return read
 
 
-Comparisons = Annotated[Body, Depends(_reader(LARGEST_BODY, (JSON, *JSON_LINES)))]
+Comparisons = Annotated[Body, Depends(_reader(LARGEST_BODY, (JSON, JSON_LINES)))]
 Small = Annotated[Body, Depends(_reader(LARGEST_OBJECT, (JSON,)))]
 
 

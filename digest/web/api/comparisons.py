@@ -56,8 +56,9 @@ class TakenIn(BaseModel):
 @router.post(
     "/v1/comparisons",
     summary="Take in comparisons",
+    operation_id="takeInComparisons",
     response_model=TakenIn,
-    responses=openapi.replayed(200, writes.REPLAYED) | openapi.WRITE_PROBLEMS,
+    responses=openapi.said(200, writes.SAID) | openapi.WRITE_PROBLEMS,
     openapi_extra=openapi.COMPARISONS_BODY,
     response_description="At least one comparison was taken in; `bad` counts those that were not.",
 )
@@ -86,6 +87,7 @@ def take_in(
 @router.get(
     "/v1/comparison.schema.json",
     summary="The JSON Schema of a comparison",
+    operation_id="comparisonSchema",
     response_class=JSONResponse,
     responses=openapi.SCHEMA_ANSWER | openapi.answers(500),
 )

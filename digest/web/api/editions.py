@@ -97,7 +97,9 @@ class EditionList(BaseModel):
 @router.get(
     "/v1/editions",
     summary="List editions",
-    responses=openapi.link() | openapi.answers(401, 403, 422, 429, 500, 503),
+    operation_id="listEditions",
+    responses=openapi.said(200, {"Link": "The next page (RFC 8288), as `next` in the body."})
+    | openapi.answers(401, 403, 422, 429, 500, 503),
     response_description="Editions, the newest first; follow `next` for those before them.",
 )
 def listed(
@@ -123,6 +125,7 @@ def listed(
 @router.get(
     "/v1/editions/{week}",
     summary="One edition",
+    operation_id="readEdition",
     responses=openapi.answers(401, 403, 404, 422, 429, 500, 503),
     response_description="The edition with its entries and, once it is prepared, its numbers.",
 )

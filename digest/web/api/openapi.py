@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from digest import pages
+from digest.web.api import examples
 from digest.web.api.problems import KINDS, MEDIA_TYPE, ProblemDetails
 
 Schema = dict[str, Any]
@@ -26,28 +28,6 @@ time, `errors` each thing by its place. An address that is not there answers 404
 
 A write whose answer was lost is sent again with the same `Idempotency-Key`: it is done once, and answered the same.
 Times are UTC. Bodies are JSON in UTF-8, not compressed."""
-
-_EXAMPLE: Schema = {
-    "slug": "alder-vs-birch",
-    "url": "https://site.example.com/compare/alder-vs-birch",
-    "title": "Alder vs Birch",
-    "published_at": "2026-11-18T09:00:00Z",
-    "tools": [
-        {
-            "slug": "alder",
-            "name": "Alder",
-            "tagline": "Finds the test that a change breaks",
-            "category": "Developer Tools",
-            "pricing": "$12 a month",
-            "best_for": "teams with slow test runs",
-            "panel_ship_percent": 75,
-            "verdict": "ship",
-            "community": {"ship_percent": None, "votes": 0},
-            "takes": [{"reviewer": "Builder", "score": 80, "call": "ship", "remark": "It found two at once."}],
-        },
-        {"slug": "birch", "name": "Birch", "category": "Developer Tools", "panel_ship_percent": 50, "verdict": "mixed"},
-    ],
-}
 
 _HEADERS: dict[int, Schema] = {
     401: {"WWW-Authenticate": "How to show who you are (RFC 6750)."},
@@ -89,16 +69,11 @@ def _problem(status: int) -> Schema:
     return found
 
 
-def replayed(status: int, header: str) -> dict[int | str, Schema]:
-    """The header that says of an answer that it was given before."""
-    said = {"description": "`true`: this was done before, and is the answer given then.", "schema": {"const": "true"}}
-    return {status: {"headers": {header: said}}}
-
-
-def link() -> dict[int | str, Schema]:
-    """The header that leads to the next page."""
-    said = {"description": "The next page (RFC 8288), as `next` in the body.", "schema": {"type": "string"}}
-    return {200: {"headers": {"Link": said}}}
+def said(status: int, headers: Mapping[str, str]) -> dict[int | str, Schema]:
+    """What an answer may say in its headers."""
+    return {
+        status: {"headers": {n: {"description": words, "schema": {"type": "string"}} for n, words in headers.items()}}
+    }
 
 
 def body(model: type[BaseModel]) -> Schema:
@@ -124,23 +99,16 @@ COMPARISONS_BODY: Schema = {
                     ]
                 },
                 "examples": {
-                    "one": {"summary": "One comparison", "value": _EXAMPLE},
+                    "one": {"summary": "One comparison", "value": examples.COMPARISON},
                     "gone": {
                         "summary": "A page that is gone",
-                        "value": [
-                            {
-                                "slug": "alder-vs-birch",
-                                "withdrawn": True,
-                                "tools": [{"slug": "alder", "name": "Alder"}, {"slug": "birch", "name": "Birch"}],
-                            }
-                        ],
+                        "value": examples.WITHDRAWN,
                     },
                 },
             },
             "application/x-ndjson": {
                 "schema": {"type": "string", "description": "One comparison a line."},
-                "example": '{"tools": [{"name": "Alder"}, {"name": "Birch"}]}\n'
-                '{"tools": [{"name": "Cedar"}, {"name": "Dogwood"}]}\n',
+                "example": examples.JSON_LINES,
             },
         },
     }
@@ -170,11 +138,20 @@ def document(app: FastAPI, *, title: str, bodies: list[type[BaseModel]]) -> Sche
             {"name": "editions", "description": "What was, is and will be sent."},
         ],
     )
+    for item in found["paths"].values():
+        for told in item.values():
+            _show(told)
     components = found.setdefault("components", {}).setdefault("schemas", {})
     components.update(_models([ProblemDetails, *bodies]))
     components.update(_comparison())
     found["components"]["schemas"] = dict(sorted(components.items()))
     return found
+
+
+def _show(told: Schema) -> None:
+    """Put the samples in. Not with the routes: the framework would leave out every null in them."""
+    for status, sample in examples.ANSWERS.get(told["operationId"], {}).items():
+        told["responses"][status]["content"]["application/json"]["example"] = sample
 
 
 def _models(models: list[type[BaseModel]]) -> Schema:

@@ -74,9 +74,10 @@ class Asked(BaseModel):
 @router.post(
     "/v1/subscribers",
     summary="Start somebody's opt-in",
+    operation_id="startOptIn",
     status_code=202,
     response_model=Asked,
-    responses=openapi.replayed(202, writes.REPLAYED) | openapi.WRITE_PROBLEMS,
+    responses=openapi.said(202, writes.SAID) | openapi.WRITE_PROBLEMS,
     openapi_extra=openapi.body(NewSubscriber),
     response_description="Asked; the same answer for every valid address.",
 )

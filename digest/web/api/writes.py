@@ -18,6 +18,7 @@ from digest.web.api.problems import Problem
 
 REPLAYED = "Idempotent-Replayed"
 WAIT = 5  # seconds
+SAID = {REPLAYED: "`true`: this was done before, and is the answer given then. Else it is left out."}
 
 Key = Annotated[
     str | None,
