@@ -11,13 +11,24 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 import digest
-from digest import approving, drafting, editions, gathering, migrations, postman, previewing, sending, stats
+from digest import (
+    approving,
+    drafting,
+    editions,
+    gathering,
+    migrations,
+    postman,
+    previewing,
+    sending,
+    sessions,
+    staff,
+    stats,
+)
 from digest.bootstrap import Services, bootstrap
 from digest.errors import DigestError
 from digest.models import Role
 from digest.settings import Settings
 from digest.sources.fetching import Fetcher
-from digest.staff import add_staff
 from digest.submitting import Clock
 from subscribers import addresses, consent, policy, transfer
 
@@ -49,8 +60,8 @@ class Rehearsed:
     database: Path
 
 
-def services_in(folder: Path) -> Services:
-    """A program of its own in `folder`, whatever the environment says. Raises NotEmpty."""
+def services_in(folder: Path, *, port: int = 8000) -> Services:
+    """A program of its own in `folder`, to be served at `port`, whatever the environment says. Raises NotEmpty."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise NotEmpty(f"{folder} is not empty; name another folder with --dir, or remove this one.")
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,6 +70,7 @@ def services_in(folder: Path) -> Services:
         Settings.from_env(
             {
                 "DATABASE_URL": f"sqlite:///{folder / 'digest.db'}",
+                "DIGEST_SITE_URL": f"http://127.0.0.1:{port}",
                 "DIGEST_OUTBOX_DIR": str(folder / "outbox"),
                 "DIGEST_FROM_EMAIL": "verdicts@example.com",
                 "DIGEST_POSTAL_ADDRESS": "1 Sample Street, 10115 Berlin",
@@ -99,6 +111,12 @@ def rehearse(services: Services, folder: Path, *, clock: Clock, say: Callable[[s
         preview=preview,
         database=folder / "digest.db",
     )
+
+
+def way_in(services: Services, *, now: datetime) -> str:
+    """A link that signs the demo's editor in: once, within fifteen minutes."""
+    with services.database.writing() as session:
+        return sessions.sign_in_url(session, services.links, staff.member(session, EDITOR), now)
 
 
 def _gather(services: Services) -> str:
@@ -145,7 +163,8 @@ def _people(services: Services) -> str:
             now=GATHERED_AT,
             source="demo",
         )
-        add_staff(session, EDITOR, Role.EDITOR, now=GATHERED_AT)
+        # Alone in the demo, and so allowed everything.
+        staff.add_staff(session, EDITOR, Role.ADMIN, now=GATHERED_AT)
     return f"{report.added} readers, one who has not confirmed, one who left, one whose address bounced"
 
 

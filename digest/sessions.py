@@ -77,8 +77,9 @@ def sign_in_link(session: Session, staff: Staff, *, now: datetime) -> SignInLink
 
 
 def sign_in_url(session: Session, links: Links, staff: Staff, now: datetime) -> str:
-    """The address of a new way in: whoever has it, is in."""
+    """The address of a new way in, for whoever runs the command line: who has it, is in. It is noted."""
     link = sign_in_link(session, staff, now=now)
+    audit.note(session, by=audit.COMMAND_LINE, what="sign-in link made", about=f"staff {staff.id}", now=now)
     return links.sign_in_url(link.link_id, link.expires_at)
 
 

@@ -22,11 +22,12 @@ def demo(
 ) -> None:
     """A whole week on sample pages, delivered to an outbox in a fresh folder."""
     logs.configure(None, quiet=True)
-    services = rehearsal.services_in(directory)
+    services = rehearsal.services_in(directory, port=port)
     try:
         found = rehearsal.rehearse(services, directory.resolve(), clock=console.real_now, say=console.note)
         _say(found)
         if serve:
+            console.say(f"sign in:      {rehearsal.way_in(services, now=console.real_now())}")
             serve_services(services, host="127.0.0.1", port=port, with_clock=True)
     finally:
         services.close()

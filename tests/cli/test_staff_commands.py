@@ -1,18 +1,22 @@
-"""`digest staff …`, run in this process on both databases."""
+"""`digest staff …` and `digest audit …`, run in this process on both databases."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import structlog
 
 from database import Database
-from digest import staff
+from digest import audit, migrations, rehearsal, sessions, staff, tokens
 from digest.cli.app import run
 from digest.models import Role
+from subscribers.links import Links
 from tests.subscribers.cast import EARLIER, NOW
 
 Shell = Callable[..., int]
@@ -23,7 +27,7 @@ def shell(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("DIGEST_SECRET_KEY", "a secret for tests only")
     monkeypatch.chdir(tmp_path)
-    yield lambda *arguments: run(["staff", *arguments])
+    yield lambda *arguments: run([*([] if arguments[0] == "audit" else ["staff"]), *arguments])
     structlog.reset_defaults()  # the command's log holds this test's stderr, which is closed now
 
 
@@ -54,6 +58,15 @@ def test_staff_come_change_and_go(shell: Shell, capsys: pytest.CaptureFixture[st
         (["add", "nobody", "--role", "editor"], 1, "@-sign"),
         (["add", "edda@example.com"], 2, "--role"),
         (["add", "edda@example.com", "--role", "king"], 2, "king"),
+        (["link", "nobody@example.com"], 1, "not on the staff"),
+        (["link", "nobody"], 1, "@-sign"),
+        (["token", "the site"], 2, "--scope"),
+        (["token", "the site", "--scope", "everything"], 1, 'no scope "everything"'),
+        (["token", " ", "--scope", "editions:read"], 1, "needs a name"),
+        (["revoke", "7"], 1, "no token 7"),
+        (["revoke", "x"], 2, "'ID'"),
+        (["revoke", "9" * 30], 2, "'ID'"),
+        (["audit", "verify", "--backup", "nowhere.db"], 2, "nowhere.db"),
     ],
 )
 def test_what_cannot_be_is_said(
@@ -87,3 +100,117 @@ def test_notices_can_be_addressed_to_staff(database: Database) -> None:
 
         assert edda.email == "Edda@xn--bcher-kva.example"
         assert list(staff.on_staff(session)) == [edda]
+
+
+def test_a_link_signs_in(shell: Shell, database: Database, capsys: pytest.CaptureFixture[str]) -> None:
+    """Printed alone on stdout, good for fifteen minutes and for its owner; made anew each time."""
+    shell("add", "otto@example.com", "--role", "operator")
+    capsys.readouterr()
+    assert shell("link", "OTTO@example.com") == 0
+    printed = capsys.readouterr()
+    assert shell("link", "otto@example.com", "--json") == 0
+    again = json.loads(capsys.readouterr().out)
+
+    url = printed.out.strip()
+    assert url.startswith("http://127.0.0.1:8000/sign-in/")
+    assert url != again["url"]
+    assert "otto@example.com" in printed.err
+    assert ("otto@example.com", {"email", "url", "expires_at"}) == (again["email"], set(again))
+    link_id = Links("http://127.0.0.1:8000", ["a secret for tests only"]).read_sign_in(
+        url.rpartition("/")[2], datetime.now(UTC)
+    )
+    assert link_id is not None
+    with database.writing() as session:
+        assert sessions.open_with(session, link_id, now=datetime.now(UTC), user_agent=None) is not None
+
+
+def test_a_token_is_shown_once(shell: Shell, database: Database, capsys: pytest.CaptureFixture[str]) -> None:
+    """Alone on stdout when it is made, and nowhere afterwards."""
+    assert shell("token", "the site", "--scope", "comparisons:write", "--scope", "editions:read") == 0
+    text = capsys.readouterr().out.strip()
+    with database.reading() as session:
+        assert tokens.find(session, text, now=NOW) is not None
+    assert shell("tokens", "--json") == 0
+    listed = capsys.readouterr().out
+    assert shell("tokens") == 0
+    listed += capsys.readouterr().out
+
+    assert text not in listed
+    assert ["comparisons:write", "editions:read"] == json.loads(listed.rpartition("]")[0] + "]")[0]["scopes"]
+    assert "last used never" in listed
+    assert shell("revoke", "1", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["revoked_at"]
+    with database.reading() as session:
+        assert tokens.find(session, text, now=NOW) is None
+    assert shell("revoke", "1") == 1
+
+
+def test_what_the_command_line_does_is_noted(shell: Shell, database: Database) -> None:
+    """Every change, by "command line", without an address."""
+    for command in (
+        ("add", "otto@example.com", "--role", "operator"),
+        ("add", "otto@example.com", "--role", "admin"),
+        ("link", "otto@example.com"),
+        ("token", "the site", "--scope", "editions:read"),
+        ("revoke", "1"),
+        ("remove", "otto@example.com"),
+    ):
+        assert shell(*command) == 0
+    with database.reading() as session:
+        lines = list(reversed(audit.lines(session)))
+
+    assert {"command line"} == {line.by for line in lines}
+    assert [
+        "staff added",
+        "staff role changed",
+        "sign-in link made",
+        "token made",
+        "token revoked",
+        "staff removed",
+    ] == [line.what for line in lines]
+
+
+def test_the_log_can_be_verified(
+    shell: Shell, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whole: exit 0 and how many lines; otherwise exit 1 and a sentence that names the first line that is wrong."""
+    assert shell("audit", "verify") == 0
+    assert "0 lines" in capsys.readouterr().out
+    for name in ("edda", "otto", "anna"):
+        shell("add", f"{name}@example.com", "--role", "editor")
+    with database.reading() as session:
+        kept = audit.head(session)
+    backup = tmp_path / "backup.db"
+    with closing(sqlite3.connect(backup)) as file, file:
+        file.execute("CREATE TABLE backup_info (audit_id INTEGER, audit_hash TEXT)")
+        file.execute("INSERT INTO backup_info VALUES (?, ?)", kept)
+    capsys.readouterr()
+    assert shell("audit", "verify", "--backup", str(backup), "--json") == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert {"whole": True, "lines": 3, "head": kept.hash, "broken": None} == whole
+
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM audit_log WHERE id = 3")
+    assert shell("audit", "verify") == 0
+    assert shell("audit", "verify", "--backup", str(backup)) == 1
+    assert "Line 3 of the audit log is wrong" in capsys.readouterr().err
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE audit_log SET what = 'nothing' WHERE id = 2")
+    assert shell("audit", "verify", "--json") == 1
+    assert json.loads(capsys.readouterr().out)["broken"]["line"] == 2
+    other = tmp_path / "other.db"
+    other.write_text("no backup")
+    assert shell("audit", "verify", "--backup", str(other)) == 1
+    assert "no backup of ours" in capsys.readouterr().err
+
+
+def test_the_demo_shows_the_way_in(tmp_path: Path) -> None:
+    """A link that opens the pages at the port they are served at."""
+    services = rehearsal.services_in(tmp_path / "demo", port=8765)
+    migrations.ensure_current(services.database)
+    with services.database.writing() as session:
+        staff.add_staff(session, rehearsal.EDITOR, Role.ADMIN, now=NOW)
+    url = rehearsal.way_in(services, now=NOW)
+    services.close()
+
+    assert url.startswith("http://127.0.0.1:8765/sign-in/")

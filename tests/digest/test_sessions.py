@@ -95,6 +95,7 @@ def test_an_address_of_the_link_can_be_read_back(services: Services) -> None:
     assert url.startswith("http://127.0.0.1:8000/sign-in/")
     assert link.link_id == services.links.read_sign_in(token, NOW)
     assert services.links.read_sign_in(token, NOW + SIGN_IN_WITHIN) is None
+    assert ("command line", "sign-in link made", "staff 1") == noted(services.database)[-1]
 
 
 # — coming in —
