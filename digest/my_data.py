@@ -20,7 +20,7 @@ from subscribers.models import AddressChange, ConsentEvent, State, Subscriber
 
 STATES = {
     State.PENDING: "You were asked to confirm your address and have not done so; no edition comes to you.",
-    State.ACTIVE: "An edition comes to you.",
+    State.ACTIVE: "You are subscribed: editions come to you.",
     State.UNSUBSCRIBED: "You have unsubscribed; no edition comes to you.",
     State.SUPPRESSED: "Nothing is sent to your address.",
 }

@@ -101,7 +101,7 @@ def too_often(blank: Sheet, rule: Rule, now: datetime) -> Sheet:
     minutes = -(-wait // _MINUTE)
     when = "in a minute" if minutes == 1 else f"in {minutes} minutes"
     return Sheet(
-        blank.token, blank.email, said=f"This was asked too often just now. Please try {when}.", retry_after=wait
+        blank.token, blank.email, said=f"This was asked too often just now. Please try again {when}.", retry_after=wait
     )
 
 

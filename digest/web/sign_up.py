@@ -22,7 +22,7 @@ from digest.web.pages import page, services_of
 
 router = APIRouter()
 
-MOST_TOOLS = 6
+MOST_TOOLS = 14
 """Of the scoreboard, on the front page."""
 KEPT_BY_NOBODY = {"Cache-Control": "no-store"}
 LOOK = "Look in your mail: a letter is on its way to the address you gave."
