@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from digest import postman
 from digest.bootstrap import Services
 from digest.letter_caps import CONFIRMING
-from digest.models import Letter
+from digest.models import Letter, LetterState
 from subscribers import addresses
 from subscribers.letters import LetterOwed
 from subscribers.links import CONFIRM_WITHIN
@@ -46,25 +46,19 @@ def remind_unconfirmed(services: Services, *, now: datetime, stopped: Callable[[
 
 
 def _due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
-    """Who has waited long enough, and still has the time that the link is good for before the request is forgotten.
-
-    Who asked twice has had their second letter.
+    """Who has waited long enough, with one letter whose link has expired, and still has the time that a new link is
+    good for before the request is forgotten. Who asked twice has had their second letter.
     """
-    letters = (
-        sa.select(sa.func.count())
-        .where(
-            Letter.subscriber_id == Subscriber.id,
-            Letter.kind.in_(CONFIRMING),
-            Letter.queued_at >= Subscriber.pending_since,
-        )
-        .scalar_subquery()
-    )
+    theirs = (Letter.subscriber_id == Subscriber.id, Letter.kind.in_(CONFIRMING))
+    letters = sa.select(sa.func.count()).where(*theirs, Letter.queued_at >= Subscriber.pending_since).scalar_subquery()
+    fresh = sa.or_(Letter.state == LetterState.QUEUED, Letter.accepted_at > now - REMIND_AFTER)
     return (
         Subscriber.state == State.PENDING,
         Subscriber.pending_since <= now - REMIND_AFTER,
         Subscriber.pending_since > now - GIVE_UP_AFTER + CONFIRM_WITHIN,
         sa.exists().where(ConsentEvent.id == _opening(), ConsentEvent.kind == Act.SIGN_UP.value),
         letters <= 1,
+        sa.not_(sa.exists().where(*theirs, fresh)),
     )
 
 
