@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from subscribers.errors import PeopleError
 from subscribers.texts import shortened
@@ -23,20 +23,22 @@ LONGEST_LINE = 1_000_000
 
 _UTF16 = ("\udcff\udcfe", "\udcfe\udcff")  # its byte order marks, which are no UTF-8
 
-# A spreadsheet takes a cell for a formula when it starts like this (a tab or CR is skipped by some of them).
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+# A spreadsheet takes a cell for a formula when it starts like this: some skip a tab or a line break, and some read the
+# wide forms of East Asian keyboards as the plain ones.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
 
 
 class UnreadableFile(PeopleError):
     """The file is not CSV in UTF-8."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One record: the number of its first line, and its cells by column name (lower case)."""
+class Row(NamedTuple):
+    """One record: the number of its first line, and a cell for each column, as it stands there (see `unguarded`)."""
 
     line: int
-    cells: dict[str, str]
+    cells: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,11 @@ class BadLine:
 
 
 @contextmanager
-def opened(stream: BinaryIO, *, required: str) -> Iterator[Table]:
+def opened(stream: BinaryIO, *, required: Sequence[str]) -> Iterator[Table]:
     """A CSV file with a header, read as it streams by; the stream stays the caller's to close.
 
-    Raises UnreadableFile when there is no header, or none with the `required` column.
+    `required`: names that `plain_name` leaves as they are. Raises UnreadableFile when there is no header, or none with
+    one of these columns.
     """
     # Bytes that are no UTF-8 become lone surrogates, so that their line can be named instead of the whole file refused.
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
@@ -62,9 +65,12 @@ def opened(stream: BinaryIO, *, required: str) -> Iterator[Table]:
 
 
 class Table:
-    """The records of a CSV file: a Row or a BadLine for each; blank lines are passed over."""
+    """The records of a CSV file: a Row or a BadLine for each; blank lines are passed over.
 
-    def __init__(self, text: io.TextIOBase, *, required: str) -> None:
+    `columns` are the plain names of the cells of each Row.
+    """
+
+    def __init__(self, text: io.TextIOBase, *, required: Sequence[str]) -> None:
         lines = _lines(text)
         header = next((line for line in lines if line.strip()), None)
         if header is None:
@@ -85,15 +91,25 @@ class Table:
             except csv.Error as why:
                 yield BadLine(start, _in_words(why, start, self._first + self._reader.line_num - 1))
             else:
-                if any(cell.strip() for cell in cells):
+                if not _is_blank(cells):
                     yield self._row(start, cells)
 
     def _row(self, line: int, cells: list[str]) -> Row | BadLine:
-        if len(cells) > len(self.columns) and any(cell.strip() for cell in cells[len(self.columns) :]):
-            return BadLine(line, f"It has {len(cells)} cells where the header has {len(self.columns)}.")
+        missing = len(self.columns) - len(cells)
+        if missing < 0:
+            if any(cell.strip() for cell in cells[missing:]):
+                return BadLine(line, f"It has {len(cells)} cells where the header has {len(self.columns)}.")
+            del cells[missing:]
+        elif missing:
+            cells += [""] * missing
         if _is_not_utf8("".join(cells)):
             return BadLine(line, "It is not UTF-8 text; save the file as CSV UTF-8.")
-        return Row(line, {column: unguarded(cell) for column, cell in zip(self.columns, cells, strict=False)})
+        return Row(line, cells)
+
+
+def plain_name(column: str) -> str:
+    """The name of a column as we know it: `Email_Address` and `E-mail  address` are both two plain words."""
+    return _BETWEEN_WORDS.sub(" ", column).strip().lower()
 
 
 def guarded(cell: str) -> str:
@@ -135,17 +151,19 @@ class _lines(Iterator[str]):  # noqa: N801 - used as a function
         return line
 
 
-def _header(line: str, required: str) -> tuple[str, list[str]]:
-    """The delimiter and the column names: with whichever delimiter the required column appears."""
+def _header(line: str, required: Sequence[str]) -> tuple[str, list[str]]:
+    """The delimiter and the column names: with whichever delimiter a required column appears."""
     readings = {delimiter: _split(line, delimiter) for delimiter in DELIMITERS}
-    for delimiter, columns in readings.items():
-        if columns.count(required) > 1:
-            raise UnreadableFile(f"The file has more than one column called {required}.")
-        if required in columns:
+    for delimiter, cells in readings.items():
+        columns = [plain_name(cell) for cell in cells]
+        found = next((name for name in required if name in columns), None)
+        if found is not None and columns.count(found) > 1:
+            raise UnreadableFile(f"The file has more than one column called {found}.")
+        if found is not None:
             return delimiter, columns
     columns = max(readings.values(), key=len)
     named = shortened(", ".join(columns), 200)
-    raise UnreadableFile(f"The file has no column called {required}; its first line is: {named}")
+    raise UnreadableFile(f"The file has no column called {required[0]}; its first line is: {named}")
 
 
 def _split(line: str, delimiter: str) -> list[str]:
@@ -153,7 +171,11 @@ def _split(line: str, delimiter: str) -> list[str]:
         cells = next(csv.reader([line], delimiter=delimiter, strict=True))
     except csv.Error:
         return []
-    return [cell.strip().lower() for cell in cells]
+    return [cell.strip() for cell in cells]
+
+
+def _is_blank(cells: list[str]) -> bool:
+    return not "".join(cells).strip()
 
 
 def _is_not_utf8(text: str) -> bool:

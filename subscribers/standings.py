@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from subscribers import policy
+from subscribers import policy, rows
 from subscribers.models import ConsentEvent, RefusedAddress, Subscriber
 from subscribers.policy import Act, Refusal, Standing, State
 from subscribers.secrecy import hashes
@@ -28,7 +28,9 @@ def by_key(session: Session, keys: Sequence[str]) -> dict[str, tuple[int, Standi
     The id is 0 where nothing is known but that the address is refused.
     """
     known = session.execute(
-        sa.select(Subscriber.email_key, Subscriber.id, Subscriber.state).where(Subscriber.email_key.in_(keys))
+        sa.select(Subscriber.email_key, Subscriber.id, Subscriber.state).where(
+            rows.among(session, Subscriber.email_key, keys)
+        )
     ).all()
     refused = refusals(session, keys)
     standings = _by_id(session, {row.id: (row.state, refused.get(row.email_key)) for row in known})
@@ -43,7 +45,9 @@ def refusals(session: Session, keys: Sequence[str]) -> dict[str, Refusal]:
         return {}
     known_as = {hashed: key for key in keys for hashed in hashes(session).all_of(key)}
     found = session.execute(
-        sa.select(RefusedAddress.address_hash, RefusedAddress.because).where(RefusedAddress.address_hash.in_(known_as))
+        sa.select(RefusedAddress.address_hash, RefusedAddress.because).where(
+            rows.among(session, RefusedAddress.address_hash, list(known_as))
+        )
     )
     # Nobody's "for ever" is hidden by an older key's "erased".
     return {known_as[row.address_hash]: row.because for row in sorted(found, key=lambda row: row.because is FOR_EVER)}
@@ -66,7 +70,10 @@ def _by_id(session: Session, known: Mapping[int, tuple[State, Refusal | None]]) 
     if asked:
         latest = (
             sa.select(ConsentEvent.subscriber_id, ConsentEvent.kind, sa.func.max(ConsentEvent.id))
-            .where(ConsentEvent.subscriber_id.in_(asked), ConsentEvent.kind.in_([act.value for act in Act]))
+            .where(
+                rows.among(session, ConsentEvent.subscriber_id, asked),
+                ConsentEvent.kind.in_([act.value for act in Act]),
+            )
             .group_by(ConsentEvent.subscriber_id, ConsentEvent.kind)
         )
         for subscriber_id, kind, number in session.execute(latest):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -22,12 +25,16 @@ from subscribers.consent.outcomes import (
 )
 from subscribers.errors import PeopleError
 from subscribers.letters import LetterOwed
-from subscribers.links import new_link_id
+from subscribers.links import LINK_ID_LENGTH, new_link_id
 from subscribers.policy import Act, Decision, Standing, State
-from subscribers.rows import Proof
+from subscribers.rows import NewRow, Proof
 from subscribers.texts import one_line, searchable, shortened
+from subscribers.wishes import stored_topics
 
 UNKNOWN = (0, Standing(None))
+
+_RANDOM_AT_ONCE = LINK_ID_LENGTH * 3 * 64
+"""Octets: as many in threes as make whole link ids of the characters they are written in."""
 
 
 class NoBasis(PeopleError):
@@ -67,7 +74,9 @@ def add(session: Session, newcomer: Newcomer, *, basis: str | None, now: datetim
 
 def forecast(session: Session, newcomers: Sequence[Newcomer], *, basis: str | None) -> list[Decision]:
     """What adding them would do, in their order; writes nothing. At most a few thousand at a time. Raises NoBasis."""
-    return [decision for _, _, decision in _weighed(session, newcomers, _basis(basis))]
+    act = _act(_basis(basis))
+    known = standings.by_key(session, [newcomer.address.key for newcomer in newcomers])
+    return [policy.decide(act, known.get(newcomer.address.key, UNKNOWN)[1]) for newcomer in newcomers]
 
 
 def add_all(
@@ -79,39 +88,55 @@ def add_all(
     because an operator added them. Raises NoBasis for an empty or endless one.
     """
     basis = _basis(basis)
-    weighed = _weighed(session, newcomers, basis)
-    unknown = [newcomer for newcomer, (_, stands), decision in weighed if decision.recorded and stands.state is None]
-    waiting = [id_ for _, (id_, stands), decision in weighed if decision.recorded and stands.state is not None]
+    act = _act(basis)
+    is_new = policy.decide(act, Standing(None))
+    made = _insert_strangers(session, newcomers, basis=basis, now=now)
+    others = [newcomer.address.key for newcomer in newcomers if newcomer.address.key not in made]
+    known = standings.by_key(session, others) if others else {}
+    decisions = {key: policy.decide(act, stands) for key, (_, stands) in known.items()}
 
-    made = rows.insert(session, [row_of(newcomer, basis=basis, now=now) for newcomer in unknown])
-    upgraded = rows.give_basis(session, waiting, basis=basis, now=now) if basis else set()
-    written = [*made.values(), *upgraded]
-    rows.record(session, written, _act(basis), happened_at=now, source=source, proof=Proof(wording=basis))
+    waiting = [known[key][0] for key, decision in decisions.items() if decision.recorded]
+    upgraded = rows.give_basis(session, waiting, basis=basis, now=now) if basis and waiting else set()
+    rows.record(session, [*made.values(), *upgraded], act, happened_at=now, source=source, proof=Proof(wording=basis))
 
-    return [
-        _added(newcomer, decision, made.get(newcomer.address.key) or (id_ if id_ in upgraded else None), now)
-        for newcomer, (id_, _), decision in weighed
-    ]
-
-
-def _weighed(
-    session: Session, newcomers: Sequence[Newcomer], basis: str | None
-) -> list[tuple[Newcomer, tuple[int, Standing], Decision]]:
-    """Each newcomer, who that is and where they stand, and what adding them does."""
-    known = standings.by_key(session, [newcomer.address.key for newcomer in newcomers])
-    people = [(newcomer, known.get(newcomer.address.key, UNKNOWN)) for newcomer in newcomers]
-    return [(newcomer, person, policy.decide(_act(basis), person[1])) for newcomer, person in people]
-
-
-def _added(newcomer: Newcomer, decision: Decision, subscriber: int | None, now: datetime) -> Added:
-    if not decision.recorded:
+    def added(newcomer: Newcomer) -> Added:
+        key = newcomer.address.key
+        if key in made:
+            return Added(newcomer, is_new, _letter(newcomer, is_new, made[key], now))
+        decision = decisions.get(key, is_new)
+        if decision.recorded and (key not in known or known[key][0] not in upgraded):
+            return Added(newcomer, policy.overtaken(decision))
         return Added(newcomer, decision)
-    if subscriber is None:
-        return Added(newcomer, policy.overtaken(decision))
+
+    return [added(newcomer) for newcomer in newcomers]
+
+
+def _insert_strangers(
+    session: Session, newcomers: Sequence[Newcomer], *, basis: str | None, now: datetime
+) -> dict[str, int]:
+    """Those of whom nothing is known have a row now; gives their ids by address key.
+
+    What is remembered of an address is looked at afterwards: somebody may be erased while we insert.
+    """
+    people = [_new_row(newcomer, link_id, now) for newcomer, link_id in zip(newcomers, _new_link_ids(), strict=False)]
+    made = rows.insert_all(session, people, _alike(basis, now))
+    refused = standings.refusals(session, list(made)) if made else {}
+    if refused:
+        rows.take_back(session, [made.pop(key) for key in refused])
+    return made
+
+
+def _new_link_ids() -> Iterator[str]:
+    """Like `new_link_id`, from one piece of randomness for hundreds: each asking costs a call of the system."""
+    while True:
+        drawn = base64.urlsafe_b64encode(secrets.token_bytes(_RANDOM_AT_ONCE)).decode()
+        yield from (drawn[at : at + LINK_ID_LENGTH] for at in range(0, len(drawn), LINK_ID_LENGTH))
+
+
+def _letter(newcomer: Newcomer, decision: Decision, subscriber: int, now: datetime) -> LetterOwed | None:
     if decision.letter is None:
-        return Added(newcomer, decision)
-    letter = letter_to(decision.letter, newcomer.address.on_the_wire, subscriber, now=now, through=BY_OPERATORS)
-    return Added(newcomer, decision, letter)
+        return None
+    return letter_to(decision.letter, newcomer.address.on_the_wire, subscriber, now=now, through=BY_OPERATORS)
 
 
 def _act(basis: str | None) -> Act:
@@ -129,17 +154,23 @@ def _basis(text: str | None) -> str | None:
 
 def row_of(newcomer: Newcomer, *, basis: str | None, now: datetime) -> Mapping[str, Any]:
     """All columns of a new person's row but what has a default."""
-    name = shortened(newcomer.name or "", LONGEST_NAME) or None
+    return _new_row(newcomer, new_link_id(), now)._asdict() | _alike(basis, now)
+
+
+def _new_row(newcomer: Newcomer, link_id: str, now: datetime) -> NewRow:
+    """What is this person's own."""
+    typed, key = newcomer.address.typed, newcomer.address.key
+    name = shortened(newcomer.name, LONGEST_NAME) or None if newcomer.name else None
+    topics = _stored(newcomer.topics) if newcomer.topics else ""
+    return NewRow(link_id, typed, key, name, searchable(typed, key, name), topics, newcomer.created_at or now)
+
+
+def _alike(basis: str | None, now: datetime) -> dict[str, Any]:
+    """What all have in common who are added at once."""
     begun = {"pending_since": now} if basis is None else {"confirmed_at": now, "basis": basis}
-    return {
-        **begun,
-        "link_id": new_link_id(),
-        "email": newcomer.address.typed,
-        "email_key": newcomer.address.key,
-        "state": State.PENDING if basis is None else State.ACTIVE,
-        "name": name,
-        "search": searchable(newcomer.address.typed, newcomer.address.key, name),
-        "topics": "\n".join(sorted(set(map(one_line, newcomer.topics)) - {""})),
-        "created_at": newcomer.created_at or now,
-        "changed_at": now,
-    }
+    return {**begun, "state": State.PENDING if basis is None else State.ACTIVE, "changed_at": now}
+
+
+@lru_cache(maxsize=1_024)  # whole lists of people want the same
+def _stored(topics: tuple[str, ...]) -> str:
+    return stored_topics(frozenset(map(one_line, topics)) - {""})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import count
 
@@ -18,11 +19,11 @@ from database import Database
 from subscribers import consent, roster, transfer
 from subscribers.consent import NoBasis
 from subscribers.letters import LetterOwed
-from subscribers.models import ConsentEvent, Subscriber
-from subscribers.policy import State
+from subscribers.models import ConsentEvent, RefusedAddress, Subscriber
+from subscribers.policy import Act, State
 from subscribers.spreadsheets import BadLine, UnreadableFile
 from subscribers.transfer import Report
-from tests.subscribers.cast import ADA, BEN, CLEO, DOV, NOW, confirmed, everyone, good_link, newcomer
+from tests.subscribers.cast import ADA, BEN, CLEO, DOV, NOW, confirmed, everyone, good_link, newcomer, suppressed
 
 _numbers = count()
 
@@ -34,6 +35,7 @@ class Import:
         self, database: Database, text: str | bytes, *, basis: str | None = None, dry_run: bool = False
     ) -> None:
         self.bad: list[BadLine] = []
+        self.left_there: list[BadLine] = []
         self.letters: list[LetterOwed] = []
         self.chunks: list[int] = []
         self.report: Report = transfer.bring_in(
@@ -44,6 +46,7 @@ class Import:
             source="import of list.csv",
             owe=self._owe,
             on_bad=self.bad.append,
+            on_left_there=self.left_there.append,
             on_chunk=self.chunks.append,
             dry_run=dry_run,
         )
@@ -54,8 +57,10 @@ class Import:
 
     def adds_up(self) -> bool:
         said = self.report
-        parts = said.added + said.confirmed + sum(said.unchanged.values()) + said.duplicates + said.bad
-        return said.lines == parts == sum(self.chunks) and said.bad == len(self.bad)
+        left_alone = said.unchanged.total() + said.left_there.total()
+        parts = said.added + said.confirmed + left_alone + said.duplicates + said.bad
+        is_whole = said.lines == parts == sum(self.chunks)
+        return is_whole and said.bad == len(self.bad) and said.left_there.total() == len(self.left_there)
 
 
 def everybody(database: Database) -> dict[str, Subscriber]:
@@ -250,6 +255,44 @@ addresses_ = st.sampled_from(
 rows = st.lists(st.tuples(addresses_, st.text(max_size=12)), max_size=12)
 
 
+ERASED = "erin@example.com"
+states_ = st.sampled_from(["active", "pending", "unsubscribed", "suppressed", "enabled", "subscribed", "true", "", "?"])
+headers = st.permutations(["name", "state", "status", "subscribed_to_emails", "unsub_time", "topics"])
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    header=headers.flatmap(lambda names: st.integers(0, 6).map(lambda many: ["EMAIL", *names[:many]])),
+    lines=st.lists(
+        st.tuples(st.sampled_from([ADA, BEN, CLEO, DOV, ERASED, "NEW@example.com"]), st.lists(states_, max_size=6)),
+        max_size=8,
+    ),
+    basis=st.sampled_from([None, "fair"]),
+)
+def test_whatever_a_file_holds_no_is_no(
+    sqlite: Database, header: list[str], lines: list[tuple[str, list[str]]], basis: str | None
+) -> None:
+    """Nobody unsubscribed, suppressed, waiting for their own confirmation or erased becomes active or gets a letter."""
+    with sqlite.writing() as session:
+        _forget_everybody_in(session)
+        everyone(session)
+        consent.erase(session, confirmed(session, ERASED), now=NOW)
+    out = io.StringIO()
+    csv.writer(out).writerows([header, *([who, *says] for who, says in lines)])
+    done = Import(sqlite, out.getvalue(), basis=basis)
+
+    found = {email: person.state for email, person in everybody(sqlite).items()}
+    assert {email: found.get(email) for email in (ADA, BEN, CLEO, DOV, ERASED)} == {
+        ADA: State.ACTIVE,
+        BEN: State.PENDING,
+        CLEO: State.UNSUBSCRIBED,
+        DOV: State.SUPPRESSED,
+        ERASED: None,
+    }
+    assert {letter.email for letter in done.letters} <= {"NEW@example.com"}
+    assert done.adds_up()
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=rows, basis=st.sampled_from([None, "fair"]))
 def test_every_line_is_accounted_for(sqlite: Database, rows: list[tuple[str, str]], basis: str | None) -> None:
@@ -306,8 +349,85 @@ def _wanted(database: Database, number: int) -> dict[str, tuple[str | None, str,
 
 def _forget_everybody(database: Database) -> None:
     with database.writing() as session:
-        session.execute(sa.delete(ConsentEvent))
-        session.execute(sa.delete(Subscriber))
+        _forget_everybody_in(session)
+
+
+def _forget_everybody_in(session: Session) -> None:
+    for table in (ConsentEvent, Subscriber, RefusedAddress):
+        session.execute(sa.delete(table))
+
+
+def test_our_own_export_changes_nobody(database: Database) -> None:
+    """Everybody in it is as before, with or without a basis, and elsewhere only the active come in."""
+    with database.writing() as session:
+        everyone(session)
+    before = {email: transfer.record(person) for email, person in everybody(database).items()}
+    exported = io.StringIO()
+    with database.reading() as session:
+        transfer.write_csv(roster.everybody(session), exported)
+    for basis in (None, "fair"):
+        done = Import(database, exported.getvalue(), basis=basis)
+        assert {email: transfer.record(person) for email, person in everybody(database).items()} == before
+        assert (done.letters, done.report.dialect) == ([], "our own export")
+        assert done.report.unchanged == {"is subscribed already": 1}
+        assert done.report.left_there.total() == 3
+        assert done.adds_up()
+
+    _forget_everybody(database)
+    Import(database, exported.getvalue(), basis="moved here")
+    assert {email: person.state for email, person in everybody(database).items()} == {ADA: State.ACTIVE}
+
+
+def test_who_said_no_elsewhere_is_left_there(database: Database) -> None:
+    """Whatever the basis: reported by line and reason, and no later line of the same file brings them in."""
+    lines = [
+        "id,email,name,note,subscribed_to_emails,complimentary_plan,stripe_customer_id,created_at,deleted_at,labels",
+        "1,ada@example.com,Ada,,true,false,,2024-03-01T09:30:00.000Z,,vip",
+        "2,ben@example.com,Ben,,false,false,,2024-03-01T09:30:00.000Z,,vip",
+        "3,cleo@example.org,Cleo,,true,false,,2024-03-01T09:30:00.000Z,2024-04-01T09:30:00.000Z,",
+        "4,BEN@example.com,Ben,,true,false,,2024-03-01T09:30:00.000Z,,",
+        "5,nobody,,,false,,,,,",
+    ]
+    done = Import(database, "\n".join(lines), basis="signed up on the old site")
+
+    ada = everybody(database).pop(ADA)
+    assert (ada.name, ada.topics, ada.created_at) == ("Ada", "", datetime(2024, 3, 1, 9, 30, tzinfo=UTC))
+    assert set(everybody(database)) == {ADA}
+    assert (done.report.dialect, done.report.added, done.report.duplicates, done.report.bad) == ("Ghost", 1, 1, 1)
+    assert done.left_there == [
+        BadLine(3, "This person had unsubscribed there."),
+        BadLine(4, "This person had been suppressed, blocked or removed there."),
+    ]
+    assert done.adds_up()
+
+
+def test_the_erased_are_refused_by_name(database: Database) -> None:
+    """They are counted with their own reason, in the dry run as in the import, and leave no trace."""
+    with database.writing() as session:
+        consent.erase(session, confirmed(session, ADA), now=NOW)
+        consent.erase(session, suppressed(session, DOV, Act.COMPLAIN), now=NOW)
+    text = "email\n" + "".join(f"{email}\n" for email in (ADA, BEN, DOV))
+    expected = {
+        "was erased; only their own sign-up and confirmation brings them back": 1,
+        "is refused for ever, after a complaint or by staff": 1,
+    }
+    for dry_run in (True, False):
+        done = Import(database, text, basis="fair", dry_run=dry_run)
+        assert (done.report.unchanged, done.report.added) == (expected, 1)
+    assert set(everybody(database)) == {BEN}
+    with database.reading() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(ConsentEvent)) == 1
+
+
+def test_two_imports_at_once_bring_everybody_in_once(database: Database) -> None:
+    """In whatever order their lists are, neither waits for the other for ever."""
+    people = [f"p{number}@example.com" for number in range(3_000)]
+    texts = ["email\n" + "\n".join(order) for order in (people, people[::-1])]
+    with ThreadPoolExecutor() as threads:
+        first, second = threads.map(lambda text: Import(database, text).report, texts)
+
+    assert first.added + second.added == len(people) == len(everybody(database))
+    assert first.letters + second.letters == len(people)
 
 
 def test_an_export_holds_all_that_is_held(database: Database) -> None:
