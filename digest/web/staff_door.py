@@ -5,11 +5,12 @@ A handler says whom it is for by the type of a parameter (`visitor: Operator`); 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
@@ -23,6 +24,8 @@ from digest.web.pages import page, services_of
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LONGEST_PATH = 2000
+
+_SCHEME_AND_HOST = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]+)")
 
 # Our own script and no other. `same-origin` rather than `no-referrer`: with that, browsers send `Origin: null`.
 STAFF_HEADERS = {
@@ -83,10 +86,9 @@ def is_same_origin(headers: Mapping[str, str], site_url: str) -> bool:
     fetched = headers.get("sec-fetch-site")
     if fetched is not None:
         return fetched in ("same-origin", "none")
-    origin = headers.get("origin") or _origin(headers.get("referer", ""))
-    if not origin or origin == "null":
-        return False
-    return origin == _origin(site_url) or urlsplit(origin).netloc == headers.get("host")
+    origin = headers.get("origin") or headers.get("referer", "")
+    scheme, host = _origin(origin)
+    return bool(host) and ((scheme, host) == _origin(site_url) or host == headers.get("host", "").lower())
 
 
 def visitor(request: Request, _checked: Annotated[None, Depends(from_our_pages)]) -> Visitor:
@@ -142,10 +144,10 @@ def local_path(wanted: str, *, otherwise: str = "/staff") -> str:
     return wanted if is_plain and is_local and len(wanted) <= LONGEST_PATH else otherwise
 
 
-def _origin(url: str) -> str:
-    """Scheme and host of an address as an Origin header has them; empty where there are none."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.lower()}" if parts.scheme and parts.netloc else ""
+def _origin(url: str) -> tuple[str, str]:
+    """Scheme and host of an address, or of an Origin header; empty where there are none, as in `null`."""
+    found = _SCHEME_AND_HOST.match(url.lower())
+    return (found[1], found[2]) if found else ("", "")
 
 
 def _to_the_door(request: Request, _problem: Exception) -> Response:
