@@ -38,11 +38,14 @@ def approve(
     """Freeze subject, HTML and text of every variant the audience needs.
 
     `send_at` None keeps the planned time. Raises ContentChanged when `seen_hash` is no longer the edition's,
-    SendTimePassed when it should have left already, Blocked when preflight says so, NotThatMove unless it is a draft.
+    SendTimePassed when it should have left already, Blocked when preflight says so, NotThatMove unless it is a draft,
+    WentOutBefore where only the journal knows that it has begun.
     """
     zone = services.settings.digest_timezone
     with services.database.reading() as session:
         edition = editions.find(session, week)
+        if edition.journaled_begun_at is not None:
+            raise editions.WentOutBefore(edition)
         if edition.state is not EditionState.DRAFT:
             raise editions.NotThatMove(f"Edition {edition.week} is {edition.state}; only a draft can be approved.")
         leaves = send_at or edition.send_at

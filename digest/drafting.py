@@ -19,6 +19,7 @@ from digest.settings import Settings
 from digest.weeks import Week, Window
 
 CLOCK = "the clock"
+RESTORE = "digest restore"
 
 
 class TooFewYet(DigestError):
@@ -102,6 +103,41 @@ def skip_missed(session: Session, latest: Week, settings: Settings, *, now: date
     return missed
 
 
+def take_place(
+    session: Session, week: Week, settings: Settings, *, begun_at: datetime, why: str, now: datetime
+) -> None:
+    """The edition of a week that went out before the database was restored, of which the ledger knows nothing else.
+
+    Halted and empty, it keeps the week from being drafted and sent again.
+    """
+    window = _window(session, week, settings, now)
+    edition = _insert_edition(
+        session, week, window, rules_of(settings), settings, state=EditionState.HALTED, why=why, by=RESTORE, now=now
+    )
+    edition.journaled_begun_at = begun_at
+
+
+def skip_unknown(session: Session, settings: Settings, *, why: str, now: datetime) -> list[Week]:
+    """Weeks that were cut off after the newest edition known here: any may have gone out, so none is drafted again."""
+    latest = weeks.latest_cutoff(now, settings.digest_cutoff, settings.digest_timezone)
+    last = session.scalar(sa.select(sa.func.max(Edition.week)))
+    unknown = weeks.missed(Week.parse(last) if last else latest.previous, latest.next)
+    for week in unknown:
+        window = _window(session, week, settings, now)
+        _insert_edition(
+            session,
+            week,
+            window,
+            rules_of(settings),
+            settings,
+            state=EditionState.SKIPPED,
+            why=why,
+            by=RESTORE,
+            now=now,
+        )
+    return unknown
+
+
 def _anything_seen_by(session: Session, moment: datetime) -> bool:
     return session.scalar(sa.select(sa.exists().where(Comparison.first_seen_at <= moment))) or False
 
@@ -163,7 +199,7 @@ def _known_to_readers(session: Session) -> dict[str, Known]:
     rows = session.execute(
         sa.select(Edition.week, Entry.facts)
         .join(Entry, Entry.edition_id == Edition.id)
-        .where(Edition.begun_at.is_not(None))
+        .where(editions.has_begun())
         .order_by(Edition.week)
     )
     known: dict[str, Known] = {}

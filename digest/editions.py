@@ -48,6 +48,17 @@ class NewerHasBegun(DigestError):
     """A newer edition has already gone out; resuming this one needs --stale."""
 
 
+class WentOutBefore(DigestError):
+    """This edition went out before the database was restored, so it never goes out again."""
+
+    def __init__(self, edition: Edition) -> None:
+        super().__init__(
+            f"Edition {edition.week} began to go out {edition.journaled_begun_at:%Y-%m-%d %H:%M} UTC, as far as is "
+            f"known, and the backup this database was restored from does not tell to whom. It never goes out again; "
+            f"`digest edition stop {edition.week}` ends it."
+        )
+
+
 def find(session: Session, week: str) -> Edition:
     """The edition of `2026-W47`, or the newest for `latest`. Raises NoSuchEdition or BadWeek."""
     if week == "latest":
@@ -74,8 +85,11 @@ def advance(
 ) -> None:
     """Move an edition and write its log line; `changes` are set in the same statement.
 
-    Raises NotThatMove when the edition is, or by now has come, into a state from which there is no such move.
+    Raises NotThatMove when the edition is, or by now has come, into a state from which there is no such move, and
+    WentOutBefore for all but a halt and a stop of one that only the journal knows to have begun.
     """
+    if edition.journaled_begun_at is not None and to not in (HALTED, STOPPED):
+        raise WentOutBefore(edition)
     before = edition.state
     moved = to in MOVES[before] and claim(
         session,
@@ -106,11 +120,13 @@ def resume(session: Session, edition: Edition, *, why: str, by: str, now: dateti
 
     An approved edition that should have left already leaves now.
 
-    Raises NewerHasBegun unless `stale`.
+    Raises NewerHasBegun unless `stale`, and WentOutBefore.
     """
     if edition.state is not HALTED:
         raise NotThatMove(f"Edition {edition.week} is {edition.state}; only a halted one can be resumed.")
-    newer = sa.select(Edition.week).where(Edition.week > edition.week, Edition.begun_at.is_not(None)).limit(1)
+    if edition.journaled_begun_at is not None:
+        raise WentOutBefore(edition)
+    newer = sa.select(Edition.week).where(Edition.week > edition.week, has_begun()).limit(1)
     begun = session.scalars(newer).one_or_none()
     if begun and not stale:
         raise NewerHasBegun(
@@ -161,9 +177,14 @@ def _void(session: Session, edition: Edition) -> None:
     session.execute(sa.delete(RenderingRow).where(RenderingRow.edition_id == edition.id))
 
 
+def has_begun() -> sa.ColumnElement[bool]:
+    """Whether readers have had an edition, by this ledger or by the journal."""
+    return sa.or_(Edition.begun_at.is_not(None), Edition.journaled_begun_at.is_not(None))
+
+
 def holds_entries() -> sa.ColumnElement[bool]:
     """Whether an edition keeps its comparisons from others: it went out or still may. Skipping sets them free."""
-    return sa.or_(Edition.begun_at.is_not(None), Edition.state.not_in((SKIPPED, STOPPED)))
+    return sa.or_(has_begun(), Edition.state.not_in((SKIPPED, STOPPED)))
 
 
 def _also_in(session: Session, edition: Edition) -> str | None:

@@ -119,10 +119,12 @@ def send_now(
 ) -> None:
     """An operator means now: prepare if need be, and hand over until nothing is free. Safe to call again.
 
-    `now` is the editorial clock, `clock` the real one. Raises StillUndoable, NotYet, NotAsApproved.
+    `now` is the editorial clock, `clock` the real one. Raises StillUndoable, NotYet, NotAsApproved, WentOutBefore.
     """
     with services.database.reading() as session:
         edition = editions.find(session, week)
+    if edition.journaled_begun_at is not None:
+        raise editions.WentOutBefore(edition)
     ends = undo_ends(edition, services)
     if edition.state is EditionState.APPROVED and ends and now < ends and not skip_undo:
         raise StillUndoable(

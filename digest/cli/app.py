@@ -26,7 +26,7 @@ app = typer.Typer(
 
 
 def _register() -> None:
-    from digest.cli import audit, batches, db, demo, doctor, edition, gathering, serve, staff, subscribers
+    from digest.cli import audit, backup, batches, db, demo, doctor, edition, gathering, serve, staff, subscribers
 
     app.command()(demo.demo)
     app.command()(gathering.ingest)
@@ -38,6 +38,8 @@ def _register() -> None:
     app.add_typer(audit.app, name="audit")
     app.command()(doctor.doctor)
     app.add_typer(db.app, name="db")
+    app.command()(backup.backup)
+    app.command()(backup.restore)
     app.command()(serve.serve)
 
 

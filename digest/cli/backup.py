@@ -1,0 +1,135 @@
+"""`digest backup` and `digest restore`: what is left when the database is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from digest import audit, backups, restoring
+from digest.cli import console
+from digest.cli.console import AsJson
+from digest.cli.services import opened
+from digest.restoring import Restored
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.", dir_okay=False)],
+    replace: Annotated[bool, typer.Option("--replace", help="Although a file of that name exists.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write one consistent snapshot of the database. It holds people's addresses: keep it where nobody else reads."""
+    with opened() as services, _bar("backing up") as progress:
+        info = backups.make(
+            services, file, by=audit.COMMAND_LINE, now=console.real_now(), replace=replace, progress=progress
+        )
+    if as_json:
+        console.print_json({"file": str(file), "made_at": info.made_at, "rows": info.counts})
+        return
+    people = info.counts["subscribers"]
+    console.say(f"{file}: {people:,} subscribers, {info.counts['editions']:,} editions, {file.stat().st_size:,} bytes")
+    console.note("It holds people's addresses: keep it where nobody else reads.")
+    if info.journal:
+        console.note("Keep the journal as long as you keep this file: a restore needs both.")
+    else:
+        console.note("No journal is kept here, so a restore could bring people back: see DIGEST_JOURNAL.")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `digest backup` wrote.", dir_okay=False)],
+    journals: Annotated[
+        list[Path] | None,
+        typer.Option("--journal", metavar="J", help="A journal besides the one of the settings; one for each host."),
+    ] = None,
+    no_journal: Annotated[
+        bool, typer.Option("--no-journal", help="There is none: whoever left since the backup comes back.")
+    ] = False,
+    replace: Annotated[bool, typer.Option("--replace", "--yes", help="Although the database is not empty.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup in the database's place: every approved or sending edition halted, and the journals obeyed."""
+    if journals and no_journal:
+        raise console.WrongUsage("Say either --journal or --no-journal.")
+    with opened(migrate=False) as services, _bar("restoring") as progress:
+        done = restoring.restore(
+            services,
+            file,
+            journals=journals or [],
+            without_journal=no_journal,
+            replace=replace,
+            by=audit.COMMAND_LINE,
+            now=console.real_now(),
+            progress=progress,
+        )
+    if as_json:
+        console.print_json(_document(done))
+        return
+    for line in _lines(done):
+        console.say(line)
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar of a hundred parts; a second pass over the same rows begins it anew."""
+    shown = 0
+    with console.progress_bar(f"{what}, in hundredths", 100) as advance:
+
+        def tell(done: int, total: int) -> None:
+            nonlocal shown
+            part = 100 * done // max(total, 1)
+            advance(part - shown)
+            shown = part
+
+        yield tell
+
+
+def _document(done: Restored) -> dict[str, Any]:
+    return {
+        "made_at": done.info.made_at,
+        "journals": [str(path) for path in done.journals],
+        "halted": done.editions.halted,
+        "never_again": done.editions.went_out,
+        "skipped": done.editions.skipped,
+        "drafts": done.editions.drafts,
+        "uncertain_batches": done.editions.uncertain,
+        "people": dict(done.people.became),
+        "refused": done.people.refused,
+        "confirmed_since": done.people.confirmed_since,
+        "letters_given_up": done.editions.letters,
+        "requests_dropped": done.editions.requests,
+        "imports_failed": done.editions.imports,
+        "kept_aside": done.kept_aside and str(done.kept_aside),
+    }
+
+
+def _lines(done: Restored) -> Iterator[str]:
+    editions, people, held = done.editions, done.people, done.info.counts["subscribers"]
+    yield f"restored the backup of {done.info.made_at:%Y-%m-%d %H:%M} UTC, which holds {held:,} subscribers"
+    if done.journals:
+        again = ", ".join(f"{count:,} {word}" for word, count in sorted(people.became.items())) or "nobody"
+        yield f"by the journal: {again}; {people.refused:,} addresses without a record stay refused"
+    if people.confirmed_since:
+        yield f"{people.confirmed_since:,} confirmed since the backup and must confirm again"
+    for week in editions.halted:
+        yield f"{week} is halted: look at it, then `digest edition resume {week}` or `digest edition stop {week}`"
+    for week in editions.went_out:
+        yield f"{week} never goes out again: it may have gone out since; `digest edition stop {week}` ends it"
+    for week in editions.skipped:
+        yield f"{week} is skipped: nobody knows whether it went out since"
+    for week in editions.drafts:
+        yield f"{week} is a draft: make sure that it has not gone out since, before you approve it"
+    if editions.uncertain:
+        yield f"{editions.uncertain:,} batches are uncertain: `digest batches`"
+    waited = {
+        "letters": editions.letters,
+        "requests from the public doors": editions.requests,
+        "unfinished imports": editions.imports,
+    }
+    if dropped := ", ".join(f"{count:,} {what}" for what, count in waited.items() if count):
+        yield f"given up, whoever needs them can ask again: {dropped}"
+    yield "staff removed and tokens revoked since the backup are back: `digest staff list`"
+    if done.kept_aside:
+        yield f"what was there before is kept as {done.kept_aside}; it holds people's addresses"
