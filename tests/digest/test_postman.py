@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import sqlalchemy as sa
@@ -24,6 +24,7 @@ from digest.postman import LONGEST_CALL, MOST_ATTEMPTS, Posted
 from digest.staff import remove_staff
 from digest.transport import Misconfigured, Refused, Request, TransportError, Unavailable, Uncertain
 from subscribers import addresses, consent
+from subscribers.letters import LetterKind
 from subscribers.models import State, Subscriber
 from tests import make
 from tests.fakes import ScriptedTransport
@@ -442,11 +443,11 @@ NOTICES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def test_there_is_a_test_for_each_kind() -> None:
-    """Every template of a letter or notice is tried below, or is the confirmation letter."""
+    """Every template of a notice is tried below; those of letters with a link are tried in `test_letter_links`."""
     folder = Path(__file__).parents[2] / "templates" / "email"
     kinds = {path.name for path in folder.iterdir()} - {"_shared", "edition"}
 
-    assert kinds == {*NOTICES, "confirm"}
+    assert kinds == {*NOTICES, *get_args(LetterKind), "sign-in"}
 
 
 @pytest.mark.parametrize("kind", NOTICES)
