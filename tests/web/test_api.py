@@ -252,6 +252,14 @@ def test_editions_come_newest_first_page_by_page(site: Program, services: Servic
     assert weeks[::-1] == seen
 
 
+def test_a_misspelt_parameter_is_no_first_page(site: Program) -> None:
+    """Ignored, it would send a program that follows pages round in a circle."""
+    answer = site.get("editions", befor="2026-W40")
+
+    assert 422 == answer.status_code
+    assert "query.befor" == answer.json()["errors"][0]["where"]
+
+
 def test_a_draft_is_shown_whole(site: Program, services: Services) -> None:
     """State, subject, times, and every entry's facts and summary; no numbers before it is prepared."""
     edition = make.draft(services, entries=2)

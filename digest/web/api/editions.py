@@ -7,7 +7,7 @@ from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Path, Query, Request, Response, Security
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from digest import editions, stats
@@ -25,6 +25,15 @@ from digest.weeks import BadWeek
 router = APIRouter(tags=["editions"], dependencies=[Security(caller, scopes=["editions:read"])])
 
 WEEK = "^[0-9]{4}-W[0-9]{2}$"
+
+
+class Page(BaseModel):
+    """Which part of the list. A parameter of another name is refused: ignored, it would give the first page again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(default=20, ge=1, le=100, description="How many at most.")
+    before: str | None = Field(default=None, pattern=WEEK, description="Only those before this week.")
 
 
 class Times(BaseModel):
@@ -105,17 +114,16 @@ class EditionList(BaseModel):
 def listed(
     request: Request,
     response: Response,
-    limit: Annotated[int, Query(ge=1, le=100, description="How many at most.")] = 20,
-    before: Annotated[str | None, Query(pattern=WEEK, description="Only those before this week.")] = None,
+    wanted: Annotated[Page, Query()],
 ) -> EditionList:
     """Every edition in every state, drafts too: a token for `editions:read` is for programs of the house."""
     response.headers["Cache-Control"] = "no-store"
     with services_of(request).database.reading() as session:
-        found = _page(session, before, limit + 1)
-        shown = found[:limit]
+        found = _page(session, wanted.before, wanted.limit + 1)
+        shown = found[: wanted.limit]
         counts = _entries(session, shown)
-        more = len(found) > limit
-        following = f"/api/v1/editions?limit={limit}&before={shown[-1].week}" if more else None
+        more = len(found) > wanted.limit
+        following = f"/api/v1/editions?limit={wanted.limit}&before={shown[-1].week}" if more else None
         if following:
             response.headers["Link"] = f'<{following}>; rel="next"'
         site = _site(request)
