@@ -11,15 +11,20 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from digest import jobs, migrations, postman
+from digest import audit, jobs, migrations, postman
 from digest.bootstrap import Services
+from digest.erasing import ERASED
 from digest.errors import DigestError
-from digest.models import Edition, Source
+from digest.letter_links import EXPIRED, NoLongerOwed
+from digest.models import Edition, Letter, LetterState, Request, Source
 from digest.proofs import Envelope
 from digest.rendering import render_mail
 from digest.transport import Outbox, Sender
 
 CLOCK_MAY_BE_SILENT = timedelta(minutes=3)
+SETTLED_WITHIN = timedelta(minutes=5)
+A_DAY = timedelta(days=1)
+NOT_OWED = (str(NoLongerOwed()), EXPIRED, ERASED)
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ def examine(services: Services, *, now: datetime) -> list[Finding]:
         _clock,
         _keys,
         _staff,
+        _requests,
+        _letters,
         _sources,
         _templates,
         _way_out,
@@ -107,6 +114,31 @@ def _staff(services: Services, _now: datetime) -> Iterator[Finding]:
         yield Finding("staff", True, "somebody gets the notices")
     else:
         yield Finding("staff", None, "nobody gets the notices: `digest staff add EMAIL --role admin`")
+
+
+def _requests(services: Services, now: datetime) -> Iterator[Finding]:
+    """What is asked at a public door is answered within seconds, or something is wrong."""
+    with services.database.reading() as session:
+        late = sa.select(sa.func.count(), sa.func.min(Request.asked_at)).where(Request.asked_at < now - SETTLED_WITHIN)
+        count, oldest = session.execute(late).one()
+    if count:
+        said = f"{count:,} wait to be settled, the oldest since {oldest:%Y-%m-%d %H:%M} UTC: the log says why"
+        yield Finding("requests", False, f"{said} (“a request failed”), or the clock does not run")
+    else:
+        yield Finding("requests", True, "nobody at the public doors is kept waiting")
+
+
+def _letters(services: Services, now: datetime) -> Iterator[Finding]:
+    """Letters that could not be posted; not those that nobody was owed any more."""
+    of_a_day = (Letter.state == LetterState.GIVEN_UP, Letter.not_before > now - A_DAY)
+    with services.database.reading() as session:
+        given_up = sa.select(Letter.last_problem).where(*of_a_day, Letter.last_problem.not_in(NOT_OWED))
+        problems = session.scalars(given_up.order_by(Letter.not_before.desc())).all()
+    if problems:
+        last = audit.without_addresses((problems[0] or "").splitlines()[0])
+        yield Finding("letters", False, f"{len(problems):,} given up within a day, the last one because: {last}")
+    else:
+        yield Finding("letters", True, "none given up within a day")
 
 
 def _sources(services: Services, _now: datetime) -> Iterator[Finding]:

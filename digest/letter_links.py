@@ -17,6 +17,8 @@ from subscribers import addresses
 from subscribers.links import Links
 from subscribers.models import AddressChange, State, Subscriber
 
+EXPIRED = "The link had expired before the letter could be posted."
+
 
 class NoLongerOwed(DigestError):
     """The person it was for is gone or has decided otherwise, so the letter was not posted."""
@@ -70,5 +72,5 @@ def _change(session: Session, letter: Letter, person: Subscriber) -> str:
 def _sign_in(links: Links, letter: Letter, now: datetime) -> dict[str, str]:
     expires_at = datetime.fromisoformat(letter.context["expires_at"])
     if expires_at <= now:
-        raise NoLongerOwed("The link had expired before it could be posted.")
+        raise NoLongerOwed(EXPIRED)
     return {"sign_in_url": links.sign_in_url(letter.context["link_id"], expires_at)}
