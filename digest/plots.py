@@ -21,6 +21,7 @@ _PATTERNS = (
 MOST_PARTS = 1 + len(_PATTERNS)
 
 _MANY, _MORE, _MOST = 10_000, 1_000_000, 1_000_000_000
+_TOWERING = 6
 _WIDTH_OF_A_LETTER = 0.6  # of the size of the letters; generous for figures and short words
 
 
@@ -33,8 +34,8 @@ class Frame:
     letters: int
 
 
-WIDE = Frame(720, 250, 14)
-NARROW = Frame(320, 220, 14)
+WIDE = Frame(520, 240, 14)
+NARROW = Frame(310, 220, 14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def stacks(parts: Sequence[Series], axis: Axis, caption: Caption, frame: Frame =
     totals = [sum(each) for each in zip(*(part.values for part in parts), strict=True)]
     if not totals:
         return _svg(caption, frame, [_nothing(frame)])
-    field = _field(frame, 0, max(totals), len(totals))
+    field = _field(frame, 0, end_of_axis(totals), len(totals))
     bars = []
     for place in range(len(totals)):
         below = 0
@@ -100,6 +101,7 @@ def stacks(parts: Sequence[Series], axis: Axis, caption: Caption, frame: Frame =
         _patterns(caption, len(parts)),
         *_grid(field, axis),
         *bars,
+        *_cuts(field, totals),
         *([_figure(field, highest, totals[highest])] if totals[highest] else []),
         *_readings(field, axis, said),
     ]
@@ -111,7 +113,8 @@ def balance(series: Series, axis: Axis, caption: Caption, frame: Frame = WIDE) -
     values = series.values
     if not values:
         return _svg(caption, frame, [_nothing(frame)])
-    field = _field(frame, min(0, *values), max(0, *values), len(values))
+    gains, losses = [max(0, value) for value in values], [max(0, -value) for value in values]
+    field = _field(frame, -end_of_axis(losses), end_of_axis(gains), len(values))
     bars = [
         _bar(field, place, min(0, value), max(0, value), _fill(caption, int(value < 0)))
         for place, value in enumerate(values)
@@ -121,6 +124,7 @@ def balance(series: Series, axis: Axis, caption: Caption, frame: Frame = WIDE) -
         _patterns(caption, 2),
         *_grid(field, axis),
         *bars,
+        *_cuts(field, values),
         *(_figure(field, place, values[place]) for place in sorted(extremes)),
         *_readings(field, axis, [[signed(value)] for value in values]),
     ]
@@ -134,6 +138,13 @@ def swatch(number: int, key: str) -> Markup:
         '<svg class="plot swatch" viewBox="0 0 22 14" width="22" height="14" aria-hidden="true" focusable="false">'
         '{}<g class="bar"><rect {} x=".75" y=".75" width="20.5" height="12.5"/></g></svg>'
     ).format(_patterns(caption, number + 1), _fill(caption, number))
+
+
+def end_of_axis(values: Sequence[int]) -> int:
+    """How far an axis must reach. A figure many times higher than all others does not flatten them: its bar is cut."""
+    highest, *others = sorted(values, reverse=True)
+    next_highest = others[0] if others else 0
+    return 2 * next_highest if highest > _TOWERING * next_highest > 0 else highest
 
 
 def ticks(low: int, high: int, most: int = 4) -> list[int]:
@@ -183,7 +194,9 @@ class _Field:
     bottom: float
 
     def y(self, value: int) -> float:
+        """What lies beyond the axis is drawn at its end."""
         low, high = self.ticks[0], self.ticks[-1]
+        value = min(max(value, low), high)
         return self.bottom - (self.bottom - self.top) * (value - low) / (high - low)
 
     def edge(self, place: int) -> float:
@@ -239,23 +252,16 @@ def _marks(field: _Field, axis: Axis) -> list[Markup]:
 
 
 def _ends(field: _Field, values: Sequence[int]) -> list[Markup]:
-    """A dot and a figure where the line begins and where it ends."""
-    places = [(field.edge(0), values[0], "start"), (field.edge(len(values)), values[-1], "end")]
-    ends = []
-    for x, value, anchor in places:
-        y = field.y(value)
-        at = min(max(x, field.left + 4), field.right)
-        ends.append(Markup('<circle class="dot" cx="{}" cy="{}" r="4"/>').format(_n(at), _n(y)))
-        ends.append(_text(at, _beside(field, y), f"{value:,}", anchor, "figure"))
-    if _collide(field, ends, values):
-        return ends[2:]
-    return ends
-
-
-def _collide(field: _Field, ends: Sequence[Markup], values: Sequence[int]) -> bool:
-    """Whether both figures do not fit beside each other."""
-    letters = len(f"{values[0]:,}") + len(f"{values[-1]:,}")
-    return bool(ends) and letters * field.frame.letters * _WIDTH_OF_A_LETTER + 16 > field.right - field.left
+    """A dot and a figure where the line ends, and where it begins if both fit beside each other."""
+    begin, end = (field.edge(0), values[0], "start"), (field.edge(len(values)), values[-1], "end")
+    letters = len(f"{values[0]:,}{values[-1]:,}")
+    fits = letters * field.frame.letters * _WIDTH_OF_A_LETTER + 16 <= field.right - field.left
+    drawn = []
+    for x, value, anchor in (begin, end) if fits else (end,):
+        at, y = min(max(x, field.left + 4), field.right), field.y(value)
+        drawn.append(Markup('<circle class="dot" cx="{}" cy="{}" r="4"/>').format(_n(at), _n(y)))
+        drawn.append(_text(at, _beside(field, y), f"{value:,}", anchor, "figure"))
+    return drawn
 
 
 def _beside(field: _Field, y: float) -> float:
@@ -274,13 +280,25 @@ def _figure(field: _Field, place: int, value: int) -> Markup:
 
 
 def _bar(field: _Field, place: int, low: int, high: int, fill: Markup) -> Markup:
-    if low == high:
-        return Markup()
     gap = min(0.18 * (field.edge(1) - field.edge(0)), 4)
     width, top, bottom = field.edge(1) - field.edge(0) - 2 * gap, field.y(high), field.y(low)
+    if top == bottom:
+        return Markup()
     return Markup('<g class="bar"><rect {} x="{}" y="{}" width="{}" height="{}"/></g>').format(
         fill, _n(field.edge(place) + gap), _n(top), _n(width), _n(bottom - top)
     )
+
+
+def _cuts(field: _Field, values: Sequence[int]) -> list[Markup]:
+    """A slanted gap in each bar that is longer than the axis."""
+    cuts = []
+    for place, value in enumerate(values):
+        if field.ticks[0] <= value <= field.ticks[-1]:
+            continue
+        y = field.y(value) + (14 if value > 0 else -14)
+        left, right = _n(field.edge(place)), _n(field.edge(place + 1))
+        cuts.append(Markup('<path class="cut" d="M{} {}L{} {}"/>').format(left, _n(y + 4), right, _n(y - 4)))
+    return cuts
 
 
 def _readings(field: _Field, axis: Axis, said: Sequence[Sequence[str]]) -> list[Markup]:

@@ -18,6 +18,7 @@ PURE = {
     "digest/facts.py",
     "digest/headers.py",
     "digest/personal.py",
+    "digest/plots.py",
     "digest/remarks.py",
     "digest/variants.py",
     "digest/weeks.py",

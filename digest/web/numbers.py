@@ -30,7 +30,9 @@ WORDS = {
     Act.COMPLAIN: "complained",
     Act.SUPPRESS: "suppressed by staff",
 }
+STATES = (State.ACTIVE, State.PENDING, State.UNSUBSCRIBED, State.SUPPRESSED)
 _WEEK = timedelta(days=7)
+_WEEKS_FOR_A_NAME = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def numbers(request: Request, visitor: Operator) -> Response:
         "people/numbers.html",
         found=found,
         figures=[_active(found), _came(found), _left(found), _net(found)],
-        states=[(state, found.states[state], share(found.states[state], found.known)) for state in State],
+        states=[(state, found.states[state], share(found.states[state], found.known)) for state in STATES],
         left_by=[(WORDS[act], people, share(people, sum(found.left.values()))) for act, people in found.left.items()],
         came_words=[WORDS[act] for act in CAME],
         left_words=[WORDS[act] for act in LEFT],
@@ -119,8 +121,17 @@ def _active(found: PeopleNumbers) -> Figure:
 
 def _came(found: PeopleNumbers) -> Figure:
     total = sum(found.came.values())
-    words = f"People who became active, each week: {total:,} in {len(found.weeks)} weeks."
+    words = f"People who became active, each week: {total:,} in {len(found.weeks)} weeks.{_cut(found.weeks)}"
     return _stacked("came", "Came", words, found.weeks, CAME)
+
+
+def _cut(weeks: Sequence[WeekOfPeople]) -> str:
+    """Says which bar is shorter than it should be."""
+    totals = [sum(week.came.values()) for week in weeks]
+    highest = max(totals)
+    if plots.end_of_axis(totals) == highest:
+        return ""
+    return f" The bar of {weeks[totals.index(highest)].week} is cut short: it stands for {highest:,}."
 
 
 def _left(found: PeopleNumbers) -> Figure:
@@ -168,10 +179,11 @@ def _figure(
 
 def _axis(mondays: Sequence[date], names: Sequence[str]) -> Axis:
     """Each week by its name; the first week of each month carries the month, January its year too."""
-    marks = [
-        (place, monday.strftime("%b %Y" if monday.month == 1 else "%b"))
-        for place, monday in enumerate(mondays)
-        if place == 0 or monday.month != (monday - _WEEK).month
+    months = [
+        (place, monday) for place, monday in enumerate(mondays) if place == 0 or monday.month != (monday - _WEEK).month
     ]
+    # A month of which only the end is here gives its place to the next.
+    begun = months[1:] if len(months) > 1 and months[1][0] < _WEEKS_FOR_A_NAME else months
+    marks = [(place, monday.strftime("%b %Y" if monday.month == 1 else "%b")) for place, monday in begun]
     full = [f"{name}, from {spoken_day(monday)}" for name, monday in zip(names, mondays, strict=True)]
     return Axis(full, marks)

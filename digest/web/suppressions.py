@@ -38,7 +38,6 @@ def suppressed(request: Request, visitor: Operator, because: str = "", after: st
         page=page,
         total=total,
         because=because if because in REASONS else "",
-        reasons=REASONS,
         erased=refused[Refusal.ERASED],
         left=refused[Refusal.LEFT],
         for_ever=refused[Refusal.FOR_EVER],
