@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -25,6 +25,8 @@ from subscribers.letters import LetterOwed
 from subscribers.policy import State
 from subscribers.spreadsheets import BadLine
 from subscribers.transfer import Report
+
+OnLine = Callable[[BadLine], None]
 
 SHELL = "command line"
 MANY_LETTERS = 500
@@ -57,17 +59,25 @@ def bring_in(
     yes: Annotated[bool, typer.Option("--yes", help=f"Write to more than {MANY_LETTERS} people.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring in a CSV list with an email column (and perhaps name, topics, created_at). Safe to run again."""
+    """Bring in a CSV list with an email column (and perhaps name, topics, created_at). Safe to run again.
+
+    The exports of listmonk, Mailchimp, Ghost, Substack and Buttondown are taken as they are; whom they do not show as
+    subscribed is left there.
+    """
+    bad: list[BadLine] = []
+    left: list[BadLine] = []
     with opened() as services:
         if confirmed_by is None and not (dry_run or yes):
             _ask_before_writing_to_many(services, file)
-        bad: list[BadLine] = []
-        report = _brought_in(services, file, confirmed_by, bad, dry_run=dry_run)
+        # Said as they come, so that a list of nothing but bad lines needs no memory either.
+        on_bad, on_left_there = (
+            (bad.append, left.append) if as_json else (_say_line, _say_line if dry_run else _nothing)
+        )
+        report = _brought_in(services, file, confirmed_by, on_bad, on_left_there, dry_run=dry_run)
     if as_json:
-        console.print_json({"dry_run": dry_run, **_counted(report), "bad_lines": bad})
+        lines = {"bad_lines": bad, "left_there_lines": left}
+        console.print_json({"dry_run": dry_run, **_counted(report), **lines})
     else:
-        for line in bad:
-            console.note(f"line {line.line}: {line.reason}")
         _print_report(report, dry_run=dry_run)
     stop_unless_whole(bad=report.bad, of=report.lines)
 
@@ -92,7 +102,7 @@ def _ask_before_writing_to_many(services: Services, file: Path) -> None:
     """A list without a basis of consent writes to everybody on it: count them first."""
     if not file.is_file():
         raise console.WrongUsage(f"{file} can be read only once; add --yes, or save it to a file first.")
-    letters = _brought_in(services, file, None, [], dry_run=True).letters
+    letters = _brought_in(services, file, None, _nothing, _nothing, dry_run=True).letters
     if letters <= MANY_LETTERS:
         return
     said = f"{letters:,} people would get a confirmation letter."
@@ -101,7 +111,9 @@ def _ask_before_writing_to_many(services: Services, file: Path) -> None:
     typer.confirm(f"{said} Write to them?", abort=True, err=True)
 
 
-def _brought_in(services: Services, file: Path, basis: str | None, bad: list[BadLine], *, dry_run: bool) -> Report:
+def _brought_in(
+    services: Services, file: Path, basis: str | None, on_bad: OnLine, on_left_there: OnLine, *, dry_run: bool
+) -> Report:
     now = console.real_now()
     what = "checking" if dry_run else "bringing in"
     with file.open("rb") as stream, console.progress_bar(f"{what} {file.name}", None) as advance:
@@ -113,7 +125,8 @@ def _brought_in(services: Services, file: Path, basis: str | None, bad: list[Bad
                 now=now,
                 source=f"import of {file.name}, {SHELL}",
                 owe=lambda session, letters: owe(session, letters, now),
-                on_bad=bad.append,
+                on_bad=on_bad,
+                on_left_there=on_left_there,
                 on_chunk=advance,
                 dry_run=dry_run,
             )
@@ -123,13 +136,24 @@ def _brought_in(services: Services, file: Path, basis: str | None, bad: list[Bad
             raise Unusable(str(why)) from None
 
 
+def _say_line(line: BadLine) -> None:
+    console.note(f"line {line.line}: {line.reason}")
+
+
+def _nothing(_: BadLine) -> None:
+    """Counted, and that is enough."""
+
+
 def _counted(report: Report) -> dict[str, Any]:
     return {
+        "dialect": report.dialect,
         "lines": report.lines,
         "added": report.added,
         "confirmed": report.confirmed,
-        "unchanged": sum(report.unchanged.values()),
+        "unchanged": report.unchanged.total(),
         "unchanged_by": dict(report.unchanged),
+        "left_there": report.left_there.total(),
+        "left_there_by": dict(report.left_there),
         "duplicates": report.duplicates,
         "bad": report.bad,
         "letters": report.letters,
@@ -138,18 +162,26 @@ def _counted(report: Report) -> dict[str, Any]:
 
 def _print_report(report: Report, *, dry_run: bool) -> None:
     counted = _counted(report)
-    parts = [f"{counted[part]:,} {part}" for part in ("added", "confirmed", "unchanged", "duplicates", "bad")]
+    words = {"left_there": "left there"}
+    parts = [
+        f"{counted[part]:,} {words.get(part, part)}"
+        for part in ("added", "confirmed", "unchanged", "left_there", "duplicates", "bad")
+        if counted[part] or part not in words
+    ]
     console.say(f"{'nothing written: ' if dry_run else ''}{report.lines:,} lines: {', '.join(parts)}")
     for why, people in report.unchanged.most_common():
         console.say(f"  {people:,} left as they are: each {why}")
+    for why, people in report.left_there.most_common():
+        console.say(f"  {people:,} left there ({report.dialect}): each {why}")
     if report.letters:
         console.say(f"  {report.letters:,} confirmation letters {'would be owed' if dry_run else 'owed'}")
+    if report.caution:
+        console.note(report.caution)
 
 
 def owe(session: Session, letters: Sequence[LetterOwed], now: datetime) -> None:
     """Queue them in the transaction that gives the reason."""
-    for letter in letters:
-        postman.queue(session, letter, now=now)
+    postman.queue_all(session, letters, now=now)
 
 
 def stop_unless_whole(*, bad: int, of: int) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
+import sqlalchemy as sa
 import typer
 from sqlalchemy.orm import Session
 
+from digest import erasing
 from digest.bootstrap import Services
 from digest.cli import console, subscriber_lists
 from digest.cli.console import AsJson
 from digest.cli.services import opened
 from digest.cli.subscriber_lists import SHELL, ConfirmedBy, InState, Unusable, owe, print_array, stop_unless_whole
 from digest.errors import DigestError
+from digest.models import Letter
 from subscribers import addresses, consent, roster, transfer
 from subscribers.addresses import BadAddress
 from subscribers.consent import Newcomer, Outcome
@@ -57,7 +61,7 @@ def add(
         console.print_json(done)
     else:
         for each in done:
-            console.say(f"{each['state'] or 'no address':<12} {each['email']}  {each['why']}")
+            console.say(f"{each['state'] or 'not added':<12} {each['email']}  {each['why']}")
     refused = [each for each in done if each["state"] not in (State.PENDING, State.ACTIVE)]
     stop_unless_whole(bad=len(refused), of=len(done))
 
@@ -83,6 +87,7 @@ def show(email: Email, as_json: AsJson = False) -> None:
     """One person's record, with the proof of their consent."""
     with opened() as services, services.database.reading() as session:
         dossier = roster.dossier(session, _person(session, email))
+        letters = _letters(session, dossier.subscriber)
     record = transfer.record(dossier.subscriber)
     events = [
         {
@@ -96,13 +101,15 @@ def show(email: Email, as_json: AsJson = False) -> None:
         for event in dossier.events
     ]
     if as_json:
-        console.print_json({**record, "events": events})
+        console.print_json({**record, "events": events, "letters": letters})
         return
     for field, value in record.items():
         console.say(f"{field.replace('_', ' '):<19} {_shown(value)}")
     for event in events:
         seen = ", ".join(str(event[part]) for part in ("source", "wording", "ip", "user_agent") if event[part])
         console.say(f"{event['happened_at']:%Y-%m-%d %H:%M}    {event['kind']}: {seen}")
+    for letter in letters:
+        console.say(f"{letter['queued_at']:%Y-%m-%d %H:%M}    letter “{letter['kind']}”: {letter['state']}")
 
 
 @app.command()
@@ -143,6 +150,29 @@ def lift(email: Email, why: Why, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def erase(
+    email: Email,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove everything held about one person. Only their own sign-up and confirmation brings them back."""
+    with opened() as services:
+        with services.database.reading() as session:
+            address = _person(session, email).email
+        if not yes:
+            _ask_before_erasing(address)
+        with services.database.writing() as session:
+            try:
+                erasing.erase(session, _person(session, email), now=console.real_now(), by=SHELL)
+            except consent.Gone:
+                raise Unknown(f"Nobody here has the address {email}.") from None
+    if as_json:
+        console.print_json({"email": address, "erased": True})
+    else:
+        console.say(f"{'erased':<12} {address}")
+
+
+@app.command()
 def stats(as_json: AsJson = False) -> None:
     """How many people are in each state, and what happened in the last 30 days."""
     with opened() as services, services.database.reading() as session:
@@ -159,16 +189,30 @@ def stats(as_json: AsJson = False) -> None:
         console.say("in the last 30 days: " + ", ".join(f"{times:,} {kind}" for kind, times in recent.items()))
 
 
+def _ask_before_erasing(address: str) -> None:
+    if not sys.stdin.isatty():
+        raise console.WrongUsage("Erasing cannot be undone. Add --yes to do it without being asked.")
+    typer.confirm(f"Everything held about {address} will be gone for good. Erase it?", abort=True, err=True)
+
+
 def _added(session: Session, email: str, basis: str | None, name: str | None, now: datetime) -> dict[str, Any]:
     try:
         newcomer = Newcomer(addresses.parse(email), name=name)
         outcome = consent.add(session, newcomer, basis=basis, now=now, source=SHELL)
-    except BadAddress as why:
+    except (BadAddress, consent.AddressRefused) as why:
         return {"email": email, "state": None, "changed": False, "why": str(why)}
     except consent.NoBasis as why:
         raise console.WrongUsage(f"--confirmed-by: {why}") from None
     owe(session, [outcome.letter] if outcome.letter else [], now)
     return _said(outcome)
+
+
+def _letters(session: Session, person: Subscriber) -> list[dict[str, Any]]:
+    theirs = sa.select(Letter).where(Letter.subscriber_id == person.id).order_by(Letter.id)
+    return [
+        {"kind": letter.kind, "queued_at": letter.queued_at, "state": letter.state.value}
+        for letter in session.scalars(theirs)
+    ]
 
 
 def _person(session: Session, email: str) -> Subscriber:

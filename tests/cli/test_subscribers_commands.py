@@ -245,16 +245,44 @@ def test_import_for_machines_is_one_document(shell: Shell, cast: Database) -> No
     why = "has unsubscribed; only their own sign-up and confirmation brings them back"
     assert said == {
         "dry_run": False,
+        "dialect": "plain CSV",
         "lines": 3,
         "added": 1,
         "confirmed": 0,
         "unchanged": 1,
         "unchanged_by": {why: 1},
+        "left_there": 0,
+        "left_there_by": {},
         "duplicates": 0,
         "bad": 1,
         "letters": 0,
         "bad_lines": [{"line": 4, "reason": "An email address must have an @-sign."}],
+        "left_there_lines": [],
     }
+
+
+def test_import_says_whom_it_left_there_and_why(shell: Shell, database: Database) -> None:
+    """Counted by reason; by line in a dry run and for machines; what such an export does not say comes with it."""
+    path = shell.file(
+        "uuid,email,name,attributes,status,created_at,updated_at\n"
+        "a,ada@example.com,Ada,{},enabled,2024-03-01 09:30:00.123456 +0000 UTC,2024-03-01 09:30:00 +0000 UTC\n"
+        "b,ben@example.com,Ben,{},blocklisted,2024-03-01 09:30:00 +0000 UTC,2024-03-01 09:30:00 +0000 UTC\n"
+    )
+    assert shell("import", path, "--confirmed-by", "the old list", "--dry-run") == 0
+    assert "line 3: This person had been suppressed, blocked or removed there.\n" in shell.err
+
+    said = shell.json("import", path, "--confirmed-by", "the old list")
+    assert said["left_there_lines"] == [
+        {"line": 3, "reason": "This person had been suppressed, blocked or removed there."}
+    ]
+    assert shell("import", path, "--confirmed-by", "the old list") == 0
+    assert shell.out.splitlines() == [
+        "2 lines: 0 added, 0 confirmed, 1 unchanged, 1 left there, 0 duplicates, 0 bad",
+        "  1 left as they are: each is subscribed already",
+        "  1 left there (listmonk): each had been suppressed, blocked or removed there",
+    ]
+    assert "listmonk" in shell.err
+    assert states(database) == {ADA: State.ACTIVE}
 
 
 def test_import_without_a_basis_queues_letters(shell: Shell, database: Database) -> None:
@@ -323,7 +351,8 @@ def test_export_is_what_import_takes(shell: Shell, cast: Database) -> None:
 
     assert from_csv == from_lines == from_array == [ADA, BEN, CLEO, DOV]
     assert [each["email"] for each in shell.json("export", "--state", "active")] == [ADA]
-    assert shell.json("import", path)["unchanged"] == 4
+    again = shell.json("import", path)
+    assert (again["dialect"], again["unchanged"], again["left_there"]) == ("our own export", 1, 3)
 
 
 def test_hostile_names_do_not_reach_the_terminal_or_a_spreadsheet(shell: Shell) -> None:
@@ -334,3 +363,42 @@ def test_hostile_names_do_not_reach_the_terminal_or_a_spreadsheet(shell: Shell) 
     assert shell.out.rstrip().endswith("=1+1 [31m[bold] red")
     assert shell("export") == 0
     assert ",'=1+1 [31m[bold] red," in shell.out
+
+
+def test_list_finds_people_as_a_search_does(shell: Shell, cast: Database) -> None:
+    """By any part of the address or the name, and in one state."""
+    shell("add", "erin@example.com", "--confirmed-by", "fair", "--name", "Érin Straße")
+
+    assert [each["email"] for each in shell.json("list", "--containing", "éRIN STRASSE")] == ["erin@example.com"]
+    assert [each["email"] for each in shell.json("list", "--containing", "EXAMPLE.ORG")] == [CLEO, DOV]
+    assert [each["email"] for each in shell.json("list", "--containing", "example", "--state", "pending")] == [BEN]
+    assert shell.json("list", "--containing", "%%%") == []
+
+
+def test_show_tells_which_letters_somebody_was_written(shell: Shell, database: Database) -> None:
+    """The kind, when it was owed, and how far it is."""
+    shell("add", ADA)
+
+    assert [(each["kind"], each["state"]) for each in shell.json("show", ADA)["letters"]] == [("confirm", "queued")]
+    assert shell("show", ADA) == 0
+    assert "letter “confirm”: queued" in shell.out
+
+
+def test_erase_leaves_nothing_but_the_refusal(shell: Shell, database: Database) -> None:
+    """Gone with their letters; nobody but themselves can bring them back: `add` and `import` are told why not."""
+    shell("add", ADA, BEN)
+    assert shell("erase", ADA) == 2
+    assert "--yes" in shell.err
+    assert set(states(database)) == {ADA, BEN}
+
+    assert shell.json("erase", " ADA@example.com", "--yes") == {"email": ADA, "erased": True}
+    assert set(states(database)) == {BEN}
+    assert letters(database) == ["", BEN]
+    assert shell("erase", ADA, "--yes") == 1
+    assert shell.err == f"Nobody here has the address {ADA}.\n"
+
+    assert shell("add", ADA, "--confirmed-by", "fair") == 1
+    assert "This address was erased; only their own sign-up and confirmation brings them back." in shell.out
+    why = "was erased; only their own sign-up and confirmation brings them back"
+    assert shell.json("import", shell.file(f"email\n{ADA}\n"))["unchanged_by"] == {why: 1}
+    assert set(states(database)) == {BEN}
