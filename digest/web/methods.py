@@ -36,8 +36,12 @@ class AnyMethod:
 
 def _taken(scope: Scope) -> set[str]:
     """The methods that some route takes at this address."""
-    routes = (route for route in scope["app"].routes if route.matches(scope)[0] is not Match.NONE)
-    return {method for route in routes for method in getattr(route, "methods", None) or ()}
+    routes = scope["app"].routes
+    return {
+        method
+        for method in _ORDER
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+    }
 
 
 def _without_body(send: Send) -> Send:
