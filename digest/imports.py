@@ -77,7 +77,7 @@ class Interrupted(DigestError):
 class Tally(BaseModel):
     """What a run did, or would do, as it is kept in the row.
 
-    lines = added + confirmed + earlier + unchanged + duplicates + bad
+    lines = added + confirmed + earlier + unchanged + left there + duplicates + bad
     """
 
     lines: int = 0
@@ -87,13 +87,17 @@ class Tally(BaseModel):
     """Brought in by this very import before it was interrupted and begun again."""
     unchanged: dict[str, int] = {}
     """People left as they are, by the reason."""
+    left_there: dict[str, int] = {}
+    """People whom the list itself does not show as subscribed, by the reason."""
     duplicates: int = 0
     bad: int = 0
     bad_lines: list[dict[str, Any]] = []
     """The first MOST_BAD_LINES: `line` and `reason`."""
     letters: int = 0
-    dialect: str | None = None
-    """The program that wrote the list, where it was recognised."""
+    dialect: str = ""
+    """Whose list it is."""
+    caution: str | None = None
+    """What such a list does not say."""
 
     @property
     def brought_in(self) -> int:
@@ -328,10 +332,13 @@ class _Run:
             added=report.added,
             confirmed=report.confirmed,
             unchanged=dict(report.unchanged),
+            left_there=dict(report.left_there),
             duplicates=report.duplicates,
             bad=report.bad,
             bad_lines=[asdict(line) for line in self._bad],
             letters=report.letters,
+            dialect=report.dialect,
+            caution=report.caution,
         )
 
     def _note_bad(self, line: BadLine) -> None:

@@ -107,8 +107,18 @@ def test_a_report_adds_up(database: Database) -> None:
     worked(database)
 
     for report in (before, tally(database, number)):
-        parts = (report.brought_in, report.left_as_they_are, report.duplicates, report.bad)
+        there = sum(report.left_there.values())
+        parts = (report.brought_in, report.left_as_they_are, there, report.duplicates, report.bad)
         assert 7 == report.lines == sum(parts)
+
+
+def test_whose_list_it_is_stands_in_the_report(sqlite: Database) -> None:
+    """An export of another program is recognised; whom it does not show as subscribed is left there."""
+    header = "Email Address,First Name,LEID,EUID,UNSUB_TIME\n"
+    report = tally(sqlite, checked(sqlite, f"{header}ada@example.com,Ada,1,e1,2026-01-02 10:00:00\n"))
+
+    assert "Mailchimp" in report.dialect
+    assert (1, 0, 1) == (report.lines, report.added, sum(report.left_there.values()))
 
 
 def test_a_file_that_is_no_list_fails_with_the_reason(sqlite: Database) -> None:
