@@ -11,6 +11,7 @@ from starlette.datastructures import FormData
 from starlette.types import Message, Receive
 
 LONGEST = 64 * 1024  # octets
+_DIGITS = 20
 
 TOO_LONG = HTTPException(413, "This form holds more than 64 kB. Nothing was changed.")
 NOT_JSON = HTTPException(400, "This body is not a JSON object. Nothing was changed.")
@@ -52,7 +53,8 @@ def _strings(body: bytes) -> Mapping[str, str]:
 def limited(request: Request, longest: int = LONGEST, too_long: HTTPException = TOO_LONG) -> Request:
     """The same request, whose body raises `too_long` beyond `longest` octets, by what it announces or by what comes."""
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > longest:
+    # Text so long is a number all the same, but one that Python refuses to read.
+    if announced.isdecimal() and (len(announced) > _DIGITS or int(announced) > longest):
         raise too_long
     return Request(request.scope, _at_most(longest, too_long, request.receive))
 
