@@ -183,13 +183,13 @@ def send(services: Services, shift: Shift) -> str:
 
 
 def letters(services: Services, shift: Shift) -> str:
-    """Post what the postman holds, one by one, until somebody asks to stop."""
+    """Post what the postman holds, one by one, the oldest and the newest in turn, until somebody asks to stop."""
     tally = Counter[str]()
-    for _ in range(MOST_LETTERS):
+    for turn in range(MOST_LETTERS):
         if shift.stop.is_set():
             break
         # The time is read for each: a provider that hangs makes a round longer than a letter may be claimed for.
-        became = postman.post_next(services, now=shift.clock())
+        became = postman.post_next(services, now=shift.clock(), newest=turn % 2 == 1)
         if became is None:
             break
         tally[became] += 1

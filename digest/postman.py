@@ -149,9 +149,12 @@ def post_due(services: Services, *, now: datetime, most: int = 500) -> Posted:
     return Posted(tally["posted"], tally["put off"], tally["given up"])
 
 
-def post_next(services: Services, *, now: datetime) -> Became | None:
-    """Post the letter that has been due longest; None when none is due, or when no call may begin."""
-    letter = _claim_due(services, now)
+def post_next(services: Services, *, now: datetime, newest: bool = False) -> Became | None:
+    """Post the letter that has been due longest, or shortest; None when none is due, or when no call may begin.
+
+    Who takes both in turn keeps nobody at the door waiting for a list of thousands that was brought in before.
+    """
+    letter = _claim_due(services, now, newest=newest)
     if letter is None:
         return None
     if letter.attempts > MOST_ATTEMPTS:
@@ -177,8 +180,8 @@ def post_next(services: Services, *, now: datetime) -> Became | None:
     return "posted"
 
 
-def _claim_due(services: Services, now: datetime) -> Letter | None:
-    """The oldest letter due, moved ahead so that nobody else posts it while we do.
+def _claim_due(services: Services, now: datetime, *, newest: bool) -> Letter | None:
+    """The oldest or newest letter due, moved ahead so that nobody else posts it while we do.
 
     Until its answer is noted it says that it was interrupted. One that is found saying so may have been posted
     already: it gets one more attempt and no other.
@@ -187,7 +190,7 @@ def _claim_due(services: Services, now: datetime) -> Letter | None:
         due = (
             sa.select(Letter)
             .where(Letter.state == LetterState.QUEUED, Letter.not_before <= now, sa.not_(_everybody_waits(now)))
-            .order_by(Letter.not_before, Letter.id)
+            .order_by(*((Letter.not_before.desc(), Letter.id.desc()) if newest else (Letter.not_before, Letter.id)))
             .limit(1)
             .with_for_update(skip_locked=True)
         )

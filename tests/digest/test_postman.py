@@ -17,14 +17,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from database import Base, Database
-from digest import postman
+from digest import jobs, postman
 from digest.bootstrap import Services
 from digest.models import Letter, Pause
 from digest.postman import LONGEST_CALL, MOST_ATTEMPTS, Posted
 from digest.staff import remove_staff
 from digest.transport import Misconfigured, Refused, Request, TransportError, Unavailable, Uncertain
 from subscribers import addresses, consent
-from subscribers.letters import LetterKind
+from subscribers.letters import LetterKind, LetterOwed
 from subscribers.models import State, Subscriber
 from tests import make
 from tests.fakes import ScriptedTransport
@@ -221,6 +221,20 @@ def test_an_unforeseen_error_never_stops_the_others(scripted: Services) -> None:
     assert postman.post_due(scripted, now=NOW) == Posted(accepted=1, put_off=1)
     assert postman.post_due(scripted, now=NOW + 24 * HOUR) == Posted(given_up=1)
     assert "ZeroDivisionError" in str(letters(scripted)[0].last_problem)
+
+
+def test_nobody_at_the_door_waits_for_a_long_list(scripted: Services) -> None:
+    """Sixty letters were owed an hour ago; one owed now is the second that is posted, and none is left over."""
+    with scripted.database.writing() as session:
+        make.audience(session, 60)
+        readers = session.execute(sa.select(Subscriber.email, Subscriber.id))
+        people = [LetterOwed("welcome", email, number, {}) for email, number in readers]
+        postman.queue_all(session, people, now=NOW - HOUR)
+        sign_up(session)
+    shift = jobs.Shift(clock=lambda: NOW, stop=threading.Event())
+
+    assert jobs.letters(scripted, shift) == "61 posted"
+    assert scripted_of(scripted).addresses()[1] == "ben@example.com"
 
 
 # — interrupted —
