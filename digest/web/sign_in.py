@@ -15,8 +15,7 @@ from digest.models import RequestKind
 from digest.web import asking, forms
 from digest.web.asking import Sheet
 from digest.web.pages import services_of
-from digest.web.staff_door import Anybody, cookie_name, from_our_pages, is_secure, local_path
-from digest.web.staff_pages import door_page
+from digest.web.staff_door import Anybody, cookie_name, door_page, from_our_pages, is_secure, local_path
 from digest.web.wordings import Wording
 from subscribers.links import SIGN_IN_WITHIN
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from digest import audit, sessions, staff, tokens
 from digest.errors import DigestError
-from digest.models import Role, Staff
+from digest.models import AuditLine, Role, Staff
 from digest.staff import Right
 from digest.web import forms
 from digest.web.pages import services_of
@@ -124,18 +124,7 @@ def audit_log(
         found = audit.lines(session, before=before, limit=LINES_A_PAGE + 1)
         known = staff.names(session) | tokens.names(session)
     shown, zone = found[:LINES_A_PAGE], services.settings.digest_timezone
-    lines = [
-        {
-            "id": line.id,
-            "at": line.at.astimezone(zone),
-            "by": known.get(line.by, line.by),
-            "what": line.what,
-            "about": known.get(line.about or "", line.about),
-            "details": _in_words(line.details),
-            "hash": line.hash,
-        }
-        for line in shown
-    ]
+    lines = [_shown(line, known, zone) for line in shown]
     older = shown[-1].id if len(found) > LINES_A_PAGE else None
     return staff_page(request, visitor, "staff/audit.html", lines=lines, older=older, newest=before is None)
 
@@ -219,6 +208,20 @@ def _in_words(details: Mapping[str, object]) -> str:
         return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
     return " · ".join(f"{name.replace('_', ' ')}: {spelled(value)}" for name, value in details.items())
+
+
+def _shown(line: AuditLine, known: Mapping[str, str], zone: tzinfo) -> dict[str, object]:
+    """One line, with the names behind its numbers."""
+    kind, _, number = (line.about or "").partition(" ")
+    return {
+        "id": line.id,
+        "at": line.at.astimezone(zone),
+        "by": known.get(line.by, line.by),
+        "what": line.what,
+        "about": known.get(line.about or "", line.about),
+        "person": number if kind == "subscriber" else None,
+        "details": _in_words(line.details),
+    }
 
 
 def _done(key: str) -> Response:

@@ -9,18 +9,18 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import Depends, FastAPI, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digest import sessions
 from digest.models import Role
 from digest.staff import RIGHTS, Right
-from digest.web.pages import page, services_of
+from digest.web.pages import environment, services_of
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LONGEST_PATH = 2000
@@ -37,6 +37,14 @@ STAFF_HEADERS = {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
+}
+
+
+WHAT_FOR = {
+    Right.EDIT: "edit editions",
+    Right.APPROVE: "approve editions",
+    Right.OPERATE: "look after subscribers",
+    Right.ADMINISTER: "look after the staff",
 }
 
 
@@ -114,7 +122,7 @@ Anybody = Annotated[Visitor, Depends(visitor)]
 def _with(right: Right) -> Callable[[Visitor], Visitor]:
     def allowed(somebody: Anybody) -> Visitor:
         if not somebody.may(right):
-            raise NotForYou(f"This page is for people who {right.value}; you are signed in as {somebody.role.value}.")
+            raise NotForYou(f"This is for those who {WHAT_FOR[right]}. You are signed in as {somebody.role.value}.")
         return somebody
 
     return allowed
@@ -123,6 +131,14 @@ def _with(right: Right) -> Callable[[Visitor], Visitor]:
 Editor = Annotated[Visitor, Depends(_with(Right.EDIT))]
 Operator = Annotated[Visitor, Depends(_with(Right.OPERATE))]
 Admin = Annotated[Visitor, Depends(_with(Right.ADMINISTER))]
+
+
+def door_page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
+    """A page of the staff for whoever stands before the door: `templates/pages/staff/{template}`, in public dress."""
+    settings = services_of(request).settings
+    common = {"newsletter_name": settings.digest_newsletter_name, "postal_address": settings.digest_postal_address}
+    html = environment().get_template(f"staff/{template}").render(common | values)
+    return HTMLResponse(html, status_code=status)
 
 
 def cookie_name(site_url: str) -> str:
@@ -153,17 +169,14 @@ def _origin(url: str) -> tuple[str, str]:
 def _to_the_door(request: Request, _problem: Exception) -> Response:
     """Back here after signing in; what was sent and not stored is said."""
     if request.method not in SAFE_METHODS:
-        return _refusal(request, "You are not signed in any more, so nothing was changed.")
+        words = "You are not signed in any more, so nothing was changed."
+        return door_page(request, "refused.html", status=403, words=words, way="/sign-in")
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return RedirectResponse(f"/sign-in?next={quote(asked, safe='/')}", status_code=303)
 
 
 def _refuse(request: Request, problem: Exception) -> Response:
-    return _refusal(request, str(problem))
-
-
-def _refusal(request: Request, words: str) -> Response:
-    return page(request, "message.html", status=403, title="Not for you", words=words)
+    return door_page(request, "refused.html", status=403, words=str(problem), way="/staff")
 
 
 class _StaffHeaders:

@@ -60,13 +60,5 @@ def staff_page(
     return HTMLResponse(html, status_code=status)
 
 
-def door_page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
-    """A page of the staff for whoever stands before the door: `templates/pages/staff/{template}`, in public dress."""
-    settings = services_of(request).settings
-    common = {"newsletter_name": settings.digest_newsletter_name, "postal_address": settings.digest_postal_address}
-    html = environment().get_template(f"staff/{template}").render(common | values)
-    return HTMLResponse(html, status_code=status)
-
-
 def _is_at(path: str, way: str) -> bool:
     return path == way or path.startswith(f"{way}/")

@@ -340,6 +340,7 @@ def test_the_log_is_shown_with_names_and_in_pages(client: TestClient, services: 
     assert newest.count("<tr>") == 101
     assert NAMES[Role.ADMIN] in newest
     assert "rows: 1, 2" in newest
+    assert '<a href="/people/149">subscriber 149</a>' in newest
     older = newest.partition("/staff/audit?before=")[2].partition('"')[0]
     page = client.get(f"/staff/audit?before={older}").text
 
