@@ -78,10 +78,16 @@ class ConsentEvent(Base):
     """What happened to one person's consent, when, how, from where, and under which wording. Never changed."""
 
     __tablename__ = "consent_events"
-    __table_args__ = {"sqlite_autoincrement": True}
+    __table_args__ = (
+        # One person's history, the kinds of it without looking up a row.
+        sa.Index("ix_consent_events_subscriber_id_id_kind", "subscriber_id", "id", "kind"),
+        # What happened in one week, for the numbers over time.
+        sa.Index("ix_consent_events_kind_happened_at", "kind", "happened_at", "subscriber_id"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
-    subscriber_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("subscribers.id", ondelete="CASCADE"), index=True)
+    subscriber_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("subscribers.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(sa.String(40))
     happened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     source: Mapped[str] = mapped_column(sa.String(200))

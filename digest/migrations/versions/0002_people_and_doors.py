@@ -135,6 +135,9 @@ def upgrade() -> None:
     )
     # Not in batch mode: SQLite would make `subscribers` anew, and dropping the old one takes every consent event along.
     op.add_column('consent_events', sa.Column('wording_version', sa.String(length=40), nullable=True))
+    op.drop_index('ix_consent_events_subscriber_id', 'consent_events')
+    op.create_index('ix_consent_events_subscriber_id_id_kind', 'consent_events', ['subscriber_id', 'id', 'kind'])
+    op.create_index('ix_consent_events_kind_happened_at', 'consent_events', ['kind', 'happened_at', 'subscriber_id'])
     op.add_column('editions', sa.Column('journaled_begun_at', sa.DateTime(timezone=True), nullable=True))
     op.add_column('letters', sa.Column('address_hash', sa.String(length=64), nullable=True))
     op.create_index('ix_letters_address_hash_queued_at', 'letters', ['address_hash', 'queued_at'])
@@ -166,6 +169,9 @@ def downgrade() -> None:
     op.drop_index('ix_letters_address_hash_queued_at', 'letters')
     op.drop_column('letters', 'address_hash')
     op.drop_column('editions', 'journaled_begun_at')
+    op.drop_index('ix_consent_events_kind_happened_at', 'consent_events')
+    op.drop_index('ix_consent_events_subscriber_id_id_kind', 'consent_events')
+    op.create_index('ix_consent_events_subscriber_id', 'consent_events', ['subscriber_id'])
     op.drop_column('consent_events', 'wording_version')
     for table in ('sign_in_links', 'sessions', 'address_changes', 'requests', 'refused_addresses', 'limits', 'imports',
                   'idempotency_keys', 'audit_log', 'api_tokens'):
