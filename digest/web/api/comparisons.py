@@ -28,6 +28,12 @@ NEWS: tuple[News, ...] = ("new", "changed", "unchanged", "withdrawn", "bad")
 NAME = "the request"
 
 
+class SchemaResponse(JSONResponse):
+    """A JSON Schema, under the media type of one."""
+
+    media_type = "application/schema+json"
+
+
 class Found(BaseModel):
     """What became of one comparison."""
 
@@ -88,14 +94,12 @@ def take_in(
     "/v1/comparison.schema.json",
     summary="The JSON Schema of a comparison",
     operation_id="comparisonSchema",
-    response_class=JSONResponse,
+    response_class=SchemaResponse,
     responses=openapi.SCHEMA_ANSWER | openapi.answers(500),
 )
 def comparison_schema() -> Response:
     """The JSON Schema (draft 2020-12) of one comparison, as `digest ingest` and this API read it. Needs no token."""
-    return JSONResponse(
-        pages.json_schema(), media_type="application/schema+json", headers={"Cache-Control": "public, max-age=3600"}
-    )
+    return SchemaResponse(pages.json_schema(), headers={"Cache-Control": "public, max-age=3600"})
 
 
 def _taken_in(services: Services, body: Body, who: Caller, write: Write | None) -> list[Outcome]:

@@ -52,6 +52,7 @@ def docs(request: Request) -> Response:
             operations=operations(document),
             kinds=problems.KINDS,
             words=words,
+            coded=coded,
             example=example,
             shape=shape,
         )
@@ -81,10 +82,11 @@ def operations(document: dict[str, Any]) -> list[Operation]:
 def words(text: str) -> Markup:
     """A description as paragraphs: only `code` is marked up in them."""
     paragraphs = (" ".join(part.split()) for part in re.split(r"\n\s*\n", text) if part.strip())
-    return Markup("\n").join(Markup("<p>{}</p>").format(_coded(each)) for each in paragraphs)
+    return Markup("\n").join(Markup("<p>{}</p>").format(coded(each)) for each in paragraphs)
 
 
-def _coded(text: str) -> Markup:
+def coded(text: str) -> Markup:
+    """One line of a description."""
     pieces = text.split("`")
     return Markup("").join(
         Markup("<code>{}</code>").format(piece) if number % 2 else escape(piece) for number, piece in enumerate(pieces)
