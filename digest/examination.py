@@ -46,6 +46,7 @@ def examine(services: Services, *, now: datetime) -> list[Finding]:
     checks: tuple[Callable[[Services, datetime], Iterator[Finding]], ...] = (
         _clock,
         _keys,
+        _journal,
         _staff,
         _requests,
         _letters,
@@ -105,6 +106,29 @@ def _keys(services: Services, _now: datetime) -> Iterator[Finding]:
         )
     else:
         yield Finding("secret key", True, f"{len(services.links.key_ids)} in use")
+
+
+def _journal(services: Services, _now: datetime) -> Iterator[Finding]:
+    """Whether opt-outs can be written down besides the database, and recognised when it is restored."""
+    if services.journal is None:
+        yield Finding("journal", None, "none is kept, so a restored backup could bring people back: set DIGEST_JOURNAL")
+        return
+    path = services.journal.path
+    try:
+        services.journal.mark()
+        lost = journal.keys_in(path) - set(services.links.key_ids)
+    except DigestError as why:
+        yield Finding("journal", False, str(why))
+        return
+    if lost:
+        yield Finding(
+            "journal",
+            False,
+            f"{path} speaks of people by {', '.join(sorted(lost))}, a key that is gone: put it back behind the first "
+            f"in DIGEST_SECRET_KEY, or no backup can be restored",
+        )
+    else:
+        yield Finding("journal", True, f"{path} can be written, and all its keys are known")
 
 
 def _staff(services: Services, _now: datetime) -> Iterator[Finding]:

@@ -184,6 +184,11 @@ def read(path: Path) -> Iterator[Line]:
         raise _damaged(path, unfinished)
 
 
+def keys_in(path: Path) -> set[str]:
+    """The ids of all keys that its hashes were made with. Raises JournalUnreadable."""
+    return {line.key for line in read(path) if line.key is not None}
+
+
 def merged(paths: Sequence[Path]) -> Iterator[Line]:
     """The facts of several hosts' journals: each in its own order, put together by their times."""
     return heapq.merge(*map(read, paths), key=lambda line: line.note.at)

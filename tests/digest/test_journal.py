@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from database import Database
-from digest import journal
+from digest import journal, sending
 from digest.bootstrap import Services, bootstrap
 from digest.journal import Journal, JournalFailed, JournalUnreadable
 from digest.models import Batch
@@ -167,8 +168,6 @@ def test_an_edition_is_noted_once_before_its_first_call(scripted: Services, path
     make.approved(scripted, readers=25)
     seen: list[list[str | None]] = []
     scripted.transport.before_post = lambda _: seen.append([note.week for note in notes(path)])  # type: ignore[attr-defined]
-    from digest import sending
-
     sending.prepare(scripted, make.WEEK, by="test", now=make.SEND)
     Submitter(scripted, clock=lambda: datetime.now(UTC)).run()
 
@@ -187,6 +186,23 @@ def test_the_whole_program_keeps_one(tmp_path: Path) -> None:
     found = list(journal.read(tmp_path / "digest-journal.jsonl"))
     assert [services.links.key_ids[0]] == [line.key for line in found]
     assert [services.journal.keep] == services.database.before_commit
+
+
+def test_doctor_looks_at_it(services: Services, kept: Journal, path: Path) -> None:
+    """Where nobody could be recognised after a restore, that is found out before there is one."""
+    from digest.examination import _journal
+
+    def found(given: Journal | None) -> tuple[bool | None, str]:
+        finding = next(_journal(replace(services, journal=given), AT))
+        return finding.ok, finding.words
+
+    ours = Journal(path, key_id=services.links.key_ids[0])
+    ours.write([left(), begun()])
+    assert found(ours)[0] is True
+    assert found(None)[0] is None
+    kept.write([left()])
+    assert (False, True) == (found(ours)[0], KEY_ID in found(ours)[1])
+    assert found(Journal(path / "in-the-way", key_id=KEY_ID))[0] is False
 
 
 # — crashes and damage —
