@@ -7,7 +7,7 @@ Read in one transaction, so that the summary and the timeline are of the same in
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from digest import people_words, wording
-from digest.models import Batch, Delivery, Edition, Letter, LetterState
+from digest.models import Batch, Delivery, Edition, Letter, LetterState, Staff
 from digest.people_words import Choice, Fate
 from digest.rendering.typography import typeset
 from subscribers import policy, roster, standings
@@ -77,7 +77,12 @@ def dossier(session: Session, number: int, *, now: datetime, zone: ZoneInfo) -> 
     stands = standings.of(session, person)
     events = roster.dossier(session, person).events
     deliveries = deliveries_of(session, person)
-    happenings = [*map(_of_consent, events), *_letters(session, person), *map(_of_delivery, deliveries)]
+    staff = _staff(session)
+    happenings = [
+        *(_of_consent(event, staff) for event in events),
+        *_letters(session, person),
+        *map(_of_delivery, deliveries),
+    ]
     wishes = _local(person.wishes.at(now), zone)
     since = person.pending_since.astimezone(zone).date() if person.pending_since else None
     return Dossier(
@@ -89,7 +94,7 @@ def dossier(session: Session, number: int, *, now: datetime, zone: ZoneInfo) -> 
         wishes=people_words.wishes_in_words(wishes),
         moving=session.get(AddressChange, person.id),
         choices=people_words.choices(stands),
-        proof=_proof(events),
+        proof=_proof(events, staff),
         timeline=_latest_first(happenings),
         fates=Counter(each.fate for each in deliveries),
     )
@@ -139,19 +144,25 @@ _TONES: dict[str, Tone] = {
 }
 
 
-def _proof(events: Sequence[ConsentEvent]) -> tuple[Happening, ...]:
+def _staff(session: Session) -> dict[str, str]:
+    """Members of staff, as events name them, with what operators know them by."""
+    rows = session.execute(sa.select(Staff.id, Staff.email))
+    return {f"staff {number}": f"{email} (staff {number})" for number, email in rows}
+
+
+def _proof(events: Sequence[ConsentEvent], staff: Mapping[str, str]) -> tuple[Happening, ...]:
     yes = max((event for event in events if event.kind in policy.YES), key=lambda event: event.id, default=None)
     if yes is None:
         return ()
     asked = [event for event in events if event.kind in (Act.SIGN_UP, Act.ADD) and event.id < yes.id]
     before = asked[-1:] if yes.kind == Act.CONFIRM else []
-    return tuple(map(_of_consent, (yes, *before)))
+    return tuple(_of_consent(event, staff) for event in (yes, *before))
 
 
-def _of_consent(event: ConsentEvent) -> Happening:
+def _of_consent(event: ConsentEvent, staff: Mapping[str, str]) -> Happening:
     label = people_words.LABELS.get(event.kind, "Shown")
     facts = _facts(
-        ("Through", event.source),
+        ("Through", staff.get(event.source, event.source)),
         (label, event.wording),
         ("Version", event.wording_version),
         ("IP address", event.ip),

@@ -18,9 +18,10 @@ from sqlalchemy.orm import Session
 from database import Database
 from digest import editions, people, people_words, postman, sending, stats
 from digest.bootstrap import Services
-from digest.models import Batch, BatchState, Delivery, Edition, Letter, LetterState
+from digest.models import Batch, BatchState, Delivery, Edition, Letter, LetterState, Role
 from digest.people import Dossier, Happening
 from digest.people_words import Fate
+from digest.staff import add_staff
 from subscribers import addresses, consent, policy
 from subscribers.consent import Proof
 from subscribers.links import Links
@@ -124,6 +125,18 @@ def test_a_basis_is_proof_by_itself(database: Database) -> None:
     with database.reading() as session:
         (yes,) = of(session, ada).proof
     assert ("Added with a basis", make.BASIS) == (yes.what, facts(yes)["Basis"])
+
+
+def test_staff_are_named_where_they_acted(database: Database) -> None:
+    """An event knows a number; who reads it knows people."""
+    with database.writing() as session:
+        ada = make.subscriber(session)
+        otto = add_staff(session, "otto@example.com", Role.OPERATOR, now=ASKED)
+        consent.unsubscribe(session, ada, now=CONFIRMED, source=f"staff {otto.id}")
+
+    with database.reading() as session:
+        latest = of(session, ada).timeline[0]
+    assert f"otto@example.com (staff {otto.id})" == facts(latest)["Through"]
 
 
 def test_who_never_confirmed_has_no_proof(database: Database) -> None:
