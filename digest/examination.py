@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from digest import audit, jobs, migrations, postman
+from digest import audit, jobs, journal, migrations, postman
 from digest.bootstrap import Services
 from digest.erasing import ERASED
 from digest.errors import DigestError
