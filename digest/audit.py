@@ -10,18 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from digest.errors import DigestError
 from digest.models import AuditLine
 
 COMMAND_LINE = "command line"
@@ -53,10 +49,6 @@ class Broken:
 
     line: int
     why: str
-
-
-class NoBackup(DigestError):
-    """That file is no backup of ours."""
 
 
 def note(session: Session, *, by: str, what: str, about: str | None, now: datetime, **details: Any) -> None:
@@ -96,18 +88,6 @@ def lines(session: Session, *, before: int | None = None, limit: int = 100) -> S
     if before is not None:
         wanted = wanted.where(AuditLine.id < before)
     return session.scalars(wanted).all()
-
-
-def kept_in(backup: Path) -> Head:
-    """The head as it was when this backup was made. Raises NoBackup."""
-    try:
-        with closing(sqlite3.connect(f"{backup.resolve().as_uri()}?mode=ro", uri=True)) as file:
-            found = file.execute("SELECT audit_id, audit_hash FROM backup_info").fetchall()
-    except sqlite3.Error:
-        found = []
-    if len(found) != 1:
-        raise NoBackup(f"{backup} is no backup of ours: it does not say which line of the audit log was the last.")
-    return Head(*found[0])
 
 
 def verify(session: Session, *, kept: Head | None = None) -> Broken | None:

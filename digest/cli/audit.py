@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from digest import audit
+from digest import audit, backups
 from digest.cli import console
 from digest.cli.console import AsJson
 from digest.cli.services import opened
@@ -29,7 +29,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Read the whole log and say whether every line is as it was written."""
-    kept = audit.kept_in(backup) if backup else None
+    kept = backups.read_info(backup).audit if backup else None
     with opened() as services, services.database.reading() as session:
         broken = audit.verify(session, kept=kept)
         head = audit.head(session)

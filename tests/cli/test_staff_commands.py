@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +11,8 @@ import pytest
 import structlog
 
 from database import Database
-from digest import audit, migrations, rehearsal, sessions, staff, tokens
+from digest import audit, backups, migrations, rehearsal, sessions, staff, tokens
+from digest.bootstrap import Services
 from digest.cli.app import run
 from digest.models import Role
 from subscribers.links import Links
@@ -171,37 +170,34 @@ def test_what_the_command_line_does_is_noted(shell: Shell, database: Database) -
 
 
 def test_the_log_can_be_verified(
-    shell: Shell, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shell: Shell, services: Services, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whole: exit 0 and how many lines; otherwise exit 1 and a sentence that names the first line that is wrong."""
     assert shell("audit", "verify") == 0
     assert "0 lines" in capsys.readouterr().out
     for name in ("edda", "otto", "anna"):
         shell("add", f"{name}@example.com", "--role", "editor")
-    with database.reading() as session:
-        kept = audit.head(session)
-    backup = tmp_path / "backup.db"
-    with closing(sqlite3.connect(backup)) as file, file:
-        file.execute("CREATE TABLE backup_info (audit_id INTEGER, audit_hash TEXT)")
-        file.execute("INSERT INTO backup_info VALUES (?, ?)", kept)
+    backup = tmp_path / "a backup.db"
+    backups.make(services, backup, by=audit.COMMAND_LINE, now=NOW, replace=False)
+    with services.database.reading() as session:
+        head = audit.head(session)
     capsys.readouterr()
     assert shell("audit", "verify", "--backup", str(backup), "--json") == 0
-    whole = json.loads(capsys.readouterr().out)
-    assert {"whole": True, "lines": 3, "head": kept.hash, "broken": None} == whole
+    assert {"whole": True, "lines": 4, "head": head.hash, "broken": None} == json.loads(capsys.readouterr().out)
 
-    with database.engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM audit_log WHERE id = 3")
+    with services.database.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM audit_log WHERE id > 2")
     assert shell("audit", "verify") == 0
     assert shell("audit", "verify", "--backup", str(backup)) == 1
-    assert "Line 3 of the audit log is wrong" in capsys.readouterr().err
-    with database.engine.begin() as connection:
+    assert "Line 3 of the audit log is wrong: it is missing" in capsys.readouterr().err
+    with services.database.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE audit_log SET what = 'nothing' WHERE id = 2")
     assert shell("audit", "verify", "--json") == 1
     assert json.loads(capsys.readouterr().out)["broken"]["line"] == 2
     other = tmp_path / "other.db"
     other.write_text("no backup")
     assert shell("audit", "verify", "--backup", str(other)) == 1
-    assert "no backup of ours" in capsys.readouterr().err
+    assert "not a backup of this program" in capsys.readouterr().err
 
 
 def test_the_demo_shows_the_way_in(tmp_path: Path) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -246,25 +244,3 @@ def test_newest_lines_come_first_and_page_by_number(database: Database) -> None:
     with database.reading() as session:
         assert [5, 4] == [line.id for line in audit.lines(session, limit=2)]
         assert [3, 2] == [line.id for line in audit.lines(session, before=4, limit=2)]
-
-
-def test_a_backup_tells_its_head(tmp_path: Path) -> None:
-    """Number and hash, from one row of one table."""
-    path = tmp_path / "a backup?.db"
-    with sqlite3.connect(path) as file:
-        file.execute("CREATE TABLE backup_info (made_at TEXT, audit_id INTEGER, audit_hash TEXT)")
-        file.execute("INSERT INTO backup_info VALUES ('x', 7, 'abc')")
-    file.close()
-
-    assert Head(7, "abc") == audit.kept_in(path)
-
-
-@pytest.mark.parametrize("content", [b"", b"not a database at all" * 100])
-def test_another_file_is_no_backup(tmp_path: Path, content: bytes) -> None:
-    """And is left as it was."""
-    path = tmp_path / "other"
-    path.write_bytes(content)
-    with pytest.raises(audit.NoBackup):
-        audit.kept_in(path)
-
-    assert content == path.read_bytes()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default as mail_policy
 from http.cookies import SimpleCookie
 from urllib.parse import urljoin, urlsplit
 
@@ -12,7 +15,7 @@ from fastapi.testclient import TestClient
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from digest import limits, requests, sessions
+from digest import limits, postman, requests, sessions
 from digest.bootstrap import Services
 from digest.models import AuditLine, Letter, Limit, Request, Role, SignInLink, StaffSession
 from digest.staff import add_staff
@@ -66,12 +69,12 @@ def test_the_way_of_a_link(browser: TestClient, services: Services) -> None:
     assert sent.status_code == 200
     assert count(services, Letter) == 0
 
-    while requests.settle_next(services, now=now()):
-        pass
-    with services.database.reading() as session:
-        letter = session.scalars(sa.select(Letter)).one()
-    expires = datetime.fromisoformat(letter.context["expires_at"])
-    path = urlsplit(services.links.sign_in_url(letter.context["link_id"], expires)).path
+    assert "settled" == requests.settle_next(services, now=now())
+    assert "posted" == postman.post_next(services, now=now())
+    mail = next(services.settings.digest_outbox_dir.rglob("*.eml")).read_bytes()
+    text = message_from_bytes(mail, policy=mail_policy).get_body(("plain",))
+    assert text is not None
+    path = urlsplit(re.findall(r"http\S+/sign-in/\S+", text.get_content())[0]).path
     assert browser.get(path).status_code == 200
     pressed = browser.post(path)
 
