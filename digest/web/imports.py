@@ -14,6 +14,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import FormData, UploadFile
+from starlette.types import Message, Receive
 
 from digest import audit, imports
 from digest.imports import NoSuchImport, NothingToDecide
@@ -43,12 +44,13 @@ CHOOSE_A_FILE = "Choose a CSV file. Nothing was uploaded."
 
 async def _upload(request: Request) -> AsyncIterator[FormData]:
     """The form with its file, which lies in a temporary file and not in memory. 413 beyond what an import may hold."""
-    limited = forms.limited(request, imports.LONGEST_FILE + forms.LONGEST, TOO_LONG)
+    body = _Body(request.receive)
+    limited = forms.limited(Request(request.scope, body.receive), imports.LONGEST_FILE + forms.LONGEST, TOO_LONG)
     try:
         form = await limited.form(max_files=1, max_fields=4)
     except HTTPException as problem:
         if problem is TOO_LONG:
-            await _drained(request)
+            await body.drain()
         raise
     try:
         yield form
@@ -56,14 +58,23 @@ async def _upload(request: Request) -> AsyncIterator[FormData]:
         await form.close()
 
 
-async def _drained(request: Request) -> None:
-    """Read past a body that is too long: a browser cut off while it sends shows its own error instead of ours."""
-    left = MOST_DRAINED
-    while left > 0:
-        message = await request.receive()
-        left -= len(message.get("body", b""))
-        if not message.get("more_body", False):
-            return
+class _Body:
+    """What a request sends, and whether it has sent all of it: after that nothing more may be waited for."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._is_whole = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._is_whole = not message.get("more_body", False)
+        return message
+
+    async def drain(self) -> None:
+        """Read past the rest: a browser that is cut off while it sends shows its own error instead of ours."""
+        left = MOST_DRAINED
+        while left > 0 and not self._is_whole:
+            left -= len((await self.receive()).get("body", b""))
 
 
 Upload = Annotated[FormData, Depends(_upload)]
