@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 import structlog
@@ -19,6 +20,8 @@ from subscribers.consent import Proof
 from subscribers.rows import LONGEST_AGENT
 from subscribers.texts import shortened
 
+Networks = Sequence[IPv4Network | IPv6Network]
+
 log = structlog.get_logger()
 
 _PORTED_COLONS = 1  # 192.0.2.1:443; an IPv6 address has more, and its port stands behind brackets
@@ -29,7 +32,24 @@ def client_ip(request: Request) -> str | None:
     trusted = services_of(request).settings.digest_trusted_proxies
     peer = request.client.host if request.client else None
     forwarded = ",".join(request.headers.getlist("x-forwarded-for"))
+    if forwarded:
+        _notice(peer, trusted)
     return client_behind(peer, forwarded, trusted)
+
+
+def _notice(peer: str | None, trusted: Networks) -> None:
+    """Whoever forwards from a private address is most likely our own proxy: then all behind it are counted as one."""
+    hop = _address(peer or "")
+    if hop is not None and hop.is_private and not any(hop in network for network in trusted):
+        _say_that_it_is_not_believed(str(hop))
+
+
+@lru_cache(maxsize=16)
+def _say_that_it_is_not_believed(peer: str) -> None:
+    """Once for each peer."""
+    log.warning(
+        "X-Forwarded-For not believed: if this peer is your proxy, name it", peer=peer, see="DIGEST_TRUSTED_PROXIES"
+    )
 
 
 def proof_of(request: Request, wording: Wording) -> Proof:
@@ -39,7 +59,7 @@ def proof_of(request: Request, wording: Wording) -> Proof:
     return Proof(wording=shown.text, wording_version=shown.version, ip=client_ip(request), user_agent=agent)
 
 
-def client_behind(peer: str | None, forwarded: str, trusted: Sequence[IPv4Network | IPv6Network]) -> str | None:
+def client_behind(peer: str | None, forwarded: str, trusted: Networks) -> str | None:
     """Who spoke to the outermost proxy we trust. What is no address ends the walk at the hop that wrote it."""
     hop = _address(peer or "")
     for written in reversed(forwarded.split(",")):

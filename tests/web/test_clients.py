@@ -6,6 +6,7 @@ import ipaddress
 from pathlib import Path
 
 import pytest
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 from hypothesis import given
@@ -141,6 +142,20 @@ def test_several_headers_are_one_list(sqlite: Database, tmp_path: Path) -> None:
 
     assert asked(sqlite, tmp_path, peer=PROXY, headers=lines, trusted="10.0.0.0/8")["ip"] == READER
     assert asked(sqlite, tmp_path, peer=PROXY, headers=lines, trusted="")["ip"] == PROXY
+
+
+def test_a_proxy_that_nobody_named_is_said_once(sqlite: Database, tmp_path: Path) -> None:
+    """Behind it all readers look like one and are soon told to wait: the log says what to set."""
+    clients._say_that_it_is_not_believed.cache_clear()
+    lines = [("X-Forwarded-For", READER)]
+    with structlog.testing.capture_logs() as said:
+        for peer, trusted in ((PROXY, ""), (PROXY, ""), (EDGE, EDGE), ("192.168.0.9", PROXY), ("8.8.8.8", "")):
+            asked(sqlite, tmp_path, peer=peer, headers=lines, trusted=trusted)
+        asked(sqlite, tmp_path, peer=EDGE, headers=[], trusted="")
+        asked(sqlite, tmp_path, peer=EDGE, headers=[("X-Forwarded-For", "garbage")], trusted=EDGE)
+
+    assert [line["peer"] for line in said] == [PROXY, "192.168.0.9"]
+    assert said[0]["see"] == "DIGEST_TRUSTED_PROXIES"
 
 
 def test_a_peer_without_an_address_is_nobody(sqlite: Database, tmp_path: Path) -> None:
