@@ -173,10 +173,14 @@ def _on_one(session: Session, person: Subscriber, act: BulkAct, *, reason: str, 
 
 
 def _note(session: Session, selection: Selection, act: BulkAct, count: int, *, by: str, now: datetime) -> None:
-    """One line for all. What was searched for may be somebody's address: only its keyed hash is kept."""
-    details = {
-        "people": count,
-        "state": str(selection.state) if selection.state else "any",
-        "search": hashes(session).of(selection.text)[:16] if selection.text else "none",
-    }
-    audit.note(session, by=by, what=f"{act} everybody found", about=None, now=now, **details)
+    """One line for all of them."""
+    state = str(selection.state) if selection.state else "any"
+    searched = search_noted(session, selection.text)
+    audit.note(
+        session, by=by, what=f"{act} everybody found", about=None, now=now, people=count, state=state, search=searched
+    )
+
+
+def search_noted(session: Session, text: str) -> str:
+    """What was searched for, as the audit log may know it: it may be somebody's address, so only its keyed hash."""
+    return hashes(session).of(text)[:16] if text else "none"

@@ -12,10 +12,13 @@ from fastapi.responses import Response, StreamingResponse
 
 from database import Database
 from digest import audit
+from digest.bulk import Selection, search_noted
 from digest.web.pages import services_of
+from digest.web.people_list import LONGEST_TEXT
 from digest.web.staff_door import Operator, Visitor
 from subscribers import roster, transfer
 from subscribers.models import State, Subscriber
+from subscribers.texts import one_line
 
 router = APIRouter()
 
@@ -25,29 +28,36 @@ Written = Callable[[Sequence[Subscriber]], str]
 
 
 @router.get("/people/export.csv")
-def as_csv(request: Request, visitor: Operator, state: str = "") -> Response:
+def as_csv(request: Request, visitor: Operator, state: str = "", q: str = "") -> Response:
     """For spreadsheets, in which no cell runs as a formula; `digest subscribers import` reads it back."""
     return _export(
-        request, visitor, state, kind="csv", media_type="text/csv; charset=utf-8", begin=_csv([]), write=_rows
+        request, visitor, state, q, kind="csv", media_type="text/csv; charset=utf-8", begin=_csv([]), write=_rows
     )
 
 
 @router.get("/people/export.jsonl")
-def as_json_lines(request: Request, visitor: Operator, state: str = "") -> Response:
+def as_json_lines(request: Request, visitor: Operator, state: str = "", q: str = "") -> Response:
     """For programs: one JSON object a line."""
-    return _export(request, visitor, state, kind="jsonl", media_type="application/jsonl", begin="", write=_lines)
+    return _export(request, visitor, state, q, kind="jsonl", media_type="application/jsonl", begin="", write=_lines)
 
 
 def _export(
-    request: Request, visitor: Visitor, state: str, *, kind: str, media_type: str, begin: str, write: Written
+    request: Request, visitor: Visitor, state: str, text: str, *, kind: str, media_type: str, begin: str, write: Written
 ) -> Response:
     database, now = services_of(request).database, datetime.now(UTC)
-    wanted = _state(state)
+    wanted = Selection(one_line(text)[:LONGEST_TEXT], _state(state))
     with database.writing() as session:
         audit.note(
-            session, by=visitor.by, what="people exported", about=None, now=now, format=kind, state=state or "everybody"
+            session,
+            by=visitor.by,
+            what="people exported",
+            about=None,
+            now=now,
+            format=kind,
+            state=state or "everybody",
+            search=search_noted(session, wanted.text),
         )
-    name = f"{wanted or 'people'}-{now:%Y-%m-%d}.{kind}"
+    name = f"{wanted.state or 'people'}-{now:%Y-%m-%d}.{kind}"
     return StreamingResponse(
         _pieces(database, wanted, begin, write),
         media_type=media_type,
@@ -62,13 +72,13 @@ def _state(text: str) -> State | None:
         raise HTTPException(404, "Nobody can be in that state; the states are " + ", ".join(State) + ".") from None
 
 
-def _pieces(database: Database, state: State | None, begin: str, write: Written) -> Iterator[str]:
+def _pieces(database: Database, wanted: Selection, begin: str, write: Written) -> Iterator[str]:
     """A transaction for each piece: whoever downloads slowly must not hold up the database."""
     yield begin
     after, more = 0, True
     while more:
         with database.reading() as session:
-            found = roster.search(session, "", state=state, after=after, limit=PAGE)
+            found = roster.search(session, wanted.text, state=wanted.state, after=after, limit=PAGE)
         if found.people:
             yield write(found.people)
             after = found.people[-1].id

@@ -229,6 +229,22 @@ def test_the_page_counts_before_anything_is_done(operator: TestClient, services:
     assert 4 == active(services)
 
 
+def test_the_export_holds_whom_the_page_counts(operator: TestClient, services: Services, readers: None) -> None:
+    """The same search, the same people; the log knows that it was a search, and of it only a keyed hash."""
+    page = operator.get("/people/bulk?q=reader&state=active").text
+    way_out = re.search(r'href="(/people/export\.csv[^"]*)"', page)
+    assert way_out
+    lines = operator.get(html.unescape(way_out[1])).text.splitlines()
+    exact = operator.get("/people/export.csv?q=ada@example.com").text.splitlines()
+
+    assert (4, 2) == (len(lines), len(exact))
+    assert not any("ada@" in line for line in lines)
+    with services.database.reading() as session:
+        noted = session.scalars(sa.select(AuditLine).where(AuditLine.what == "people exported")).all()
+    assert not any("reader" in str(line.details) or "ada" in str(line.details) for line in noted)
+    assert noted[0].details["search"] != noted[1].details["search"]
+
+
 @pytest.mark.parametrize(("act", "state"), [("unsubscribe", State.UNSUBSCRIBED), ("suppress", State.SUPPRESSED)])
 def test_a_press_does_it_to_all_of_them(
     operator: TestClient, services: Services, readers: None, act: str, state: State
