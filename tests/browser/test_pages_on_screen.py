@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from database import Database
 from digest import sending
-from digest.bootstrap import Services
-from digest.web.app import create_app
 from subscribers import addresses, consent
-from subscribers.models import Subscriber
+from subscribers.models import AddressChange, Subscriber
 from subscribers.wishes import Rhythm
 from tests import make
+from tests.browser.sites import Site, served
 
 pytestmark = pytest.mark.browser
 
@@ -33,58 +27,26 @@ _numbers = itertools.count(1)
 TOPICS = ("Agents", "Design", "Research & Science", LONG, "توليد الصور")
 
 
-@dataclass
-class Site:
-    """The program on a port of its own."""
-
-    address: str
-    services: Services
-
-    def path(self, url: str) -> str:
-        """The place of a link in a mail."""
-        return self.address + url.removeprefix(self.services.settings.digest_site_url)
-
-    def reader(self, **given: object) -> Subscriber:
-        """Somebody new and active."""
-        with self.services.database.writing() as session:
-            return make.subscriber(session, f"reader{next(_numbers)}@example.com", **given)
-
-    def preferences(self, **given: object) -> str:
-        """The page of somebody new."""
-        return self.path(self.services.links.preferences_url(self.reader(**given).link_id))
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, _migrated_sqlite: Path) -> Iterator[Site]:
     """With one edition in its archive."""
-    folder = tmp_path_factory.mktemp("site")
-    shutil.copy(_migrated_sqlite, folder / "digest.db")
-    services = make.services(Database(f"sqlite:///{folder / 'digest.db'}"), folder)
-    with services.database.writing() as session:
-        make.subscriber(session)
-        tools = [make.tool(f"T{number}", category=name) for number, name in enumerate(TOPICS)]
-        make.taken_in(session, *map(make.comparison, tools))
-    make.approved(services)
-    sending.send_now(
-        services,
-        make.WEEK,
-        by="test",
-        clock=lambda: datetime.now(UTC),
-        now=make.SEND,
-        skip_undo=True,
-        stop=threading.Event(),
-    )
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(
-            uvicorn.Config(create_app(services), log_config=None, access_log=False, lifespan="off", ws="none")
+    with served(tmp_path_factory.mktemp("site"), _migrated_sqlite) as found:
+        services = found.services
+        with services.database.writing() as session:
+            make.subscriber(session)
+            tools = [make.tool(f"T{number}", category=name) for number, name in enumerate(TOPICS)]
+            make.taken_in(session, *map(make.comparison, tools))
+        make.approved(services)
+        sending.send_now(
+            services,
+            make.WEEK,
+            by="test",
+            clock=lambda: datetime.now(UTC),
+            now=make.SEND,
+            skip_undo=True,
+            stop=threading.Event(),
         )
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        yield Site(f"http://127.0.0.1:{listening.getsockname()[1]}", services)
-        server.should_exit = True
-        thread.join(timeout=10)
-    services.close()
+        yield found
 
 
 @pytest.fixture
@@ -161,10 +123,129 @@ def no_preferences(site: Site, page: Page) -> None:
     page.goto(f"{site.address}/preferences/abc")
 
 
+def home(site: Site, page: Page) -> None:
+    page.goto(f"{site.address}/")
+
+
+def embed(site: Site, page: Page) -> None:
+    page.goto(f"{site.address}/embed")
+
+
+def sign_up(site: Site, page: Page, email: str, *, door: str = "/subscribe", ripe: bool = True) -> None:
+    """The form sent with an address; not ripe: at once."""
+    page.goto(f"{site.address}{door}")
+    token = site.services.links.form_token(datetime.now(UTC) - timedelta(seconds=5 if ripe else 0))
+    page.locator(f"form[action='{door}'] input[name=token]").evaluate("(field, token) => field.value = token", token)
+    page.locator("form").evaluate_all("forms => forms.forEach(form => form.noValidate = true)")
+    page.locator("#address").fill(email)
+    page.locator(f"form[action='{door}'] button").click()
+
+
+def sign_up_refused(site: Site, page: Page) -> None:
+    sign_up(site, page, "ada@")
+    page.get_by_role("alert").wait_for()
+
+
+def sign_up_slip(site: Site, page: Page) -> None:
+    sign_up(site, page, f"{'ada' * 15}@gmial.com")
+    page.get_by_text("Did you mean").wait_for()
+
+
+def sign_up_once_more(site: Site, page: Page) -> None:
+    sign_up(site, page, "ada@example.com", ripe=False)
+    page.get_by_text("once more").wait_for()
+
+
+def look_in_your_mail(site: Site, page: Page) -> None:
+    sign_up(site, page, "ada@example.com")
+    page.get_by_role("heading", name="Look in your mail").wait_for()
+
+
+def ask_my_data(site: Site, page: Page) -> None:
+    sign_up(site, page, "ada@", door="/my-data")
+    page.get_by_role("alert").wait_for()
+
+
+def asked_my_data(site: Site, page: Page) -> None:
+    sign_up(site, page, "ada@example.com", door="/my-data")
+    page.get_by_role("heading", name="Look in your mail").wait_for()
+
+
+def my_data(site: Site, page: Page) -> None:
+    reader = site.reader(name=LONG, topics=f"Design\n{LONG}", basis=LONG)
+    page.goto(site.path(site.services.links.my_data_url(reader.link_id, datetime.now(UTC))))
+
+
+def my_data_refused(site: Site, page: Page) -> None:
+    my_data(site, page)
+    page.get_by_label("New address").fill("ada@gmial.com")
+    page.get_by_role("button", name="Send a letter there").click()
+    page.get_by_text("Did you mean").wait_for()
+
+
+def my_data_moving(site: Site, page: Page) -> None:
+    my_data(site, page)
+    page.get_by_label("New address").fill("ada@example.org")
+    page.get_by_role("button", name="Send a letter there").click()
+    page.get_by_role("heading", name="Look in the new mailbox").wait_for()
+
+
+def my_data_no_longer(site: Site, page: Page) -> None:
+    page.goto(f"{site.address}/my-data/{'a' * 70}")
+
+
+def erase(site: Site, page: Page) -> None:
+    my_data(site, page)
+    page.get_by_role("link", name="Erase everything").click()
+
+
+def erased(site: Site, page: Page) -> None:
+    erase(site, page)
+    page.get_by_role("button").click()
+    page.get_by_role("heading", name="Everything is erased").wait_for()
+
+
+def change_address(site: Site, page: Page) -> None:
+    page.goto(f"{site.address}/change-address/{'a' * 70}")
+
+
+def address_not_changed(site: Site, page: Page) -> None:
+    change_address(site, page)
+    page.get_by_role("button").click()
+
+
+def address_changed(site: Site, page: Page) -> None:
+    reader, now = site.reader(), datetime.now(UTC)
+    new = addresses.parse(f"moved{next(_numbers)}@example.org")
+    with site.services.database.writing() as session:
+        consent.ask_to_change_address(session, session.merge(reader), new, now=now, source="test")
+        change = session.get_one(AddressChange, reader.id)
+    page.goto(site.path(site.services.links.change_address_url(change.link_id, now)))
+    page.get_by_role("button").click()
+    page.get_by_role("heading", name="The address is changed").wait_for()
+
+
 Opened = Callable[[Site, Page], None]
 every_page = pytest.mark.parametrize(
     "opened",
     [
+        home,
+        embed,
+        sign_up_refused,
+        sign_up_slip,
+        sign_up_once_more,
+        look_in_your_mail,
+        ask_my_data,
+        asked_my_data,
+        my_data,
+        my_data_refused,
+        my_data_moving,
+        my_data_no_longer,
+        erase,
+        erased,
+        change_address,
+        address_not_changed,
+        address_changed,
         archive,
         message,
         unsubscribe,

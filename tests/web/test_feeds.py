@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from xml.etree import ElementTree as ET
 
-import feedparser
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
@@ -39,21 +38,24 @@ def sent(services: Services) -> Edition:
         return session.get_one(Edition, edition.id)
 
 
+def entries(client: TestClient) -> list[ET.Element]:
+    """Those of the Atom feed; that it can be read at all says that it is well-formed."""
+    return ET.fromstring(client.get("/archive/feed.xml").content).findall(f"{ATOM}entry")  # noqa: S314 - our own
+
+
 def test_both_feeds_tell_of_what_went_out(client: TestClient, scripted: Services) -> None:
     """One item for each edition, with its address for an id, its subject, its breath and every comparison."""
     edition = sent(scripted)
     page = f"{scripted.settings.digest_site_url}/archive/{make.WEEK}"
-    atom = feedparser.parse(client.get("/archive/feed.xml").content)
-    json = client.get("/archive/feed.json").json()
+    (entry,), (item,) = entries(client), client.get("/archive/feed.json").json()["items"]
+    told = [entry.findtext(f"{ATOM}{name}") for name in ("id", "title", "summary")]
 
-    assert not atom.bozo
-    entry, item = atom.entries[0], json["items"][0]
-    assert (page, edition.subject, edition.breath) == (entry.id, entry.title, entry.summary)
+    assert [page, edition.subject, edition.breath] == told
     assert (page, page, edition.subject, edition.breath) == (item["id"], item["url"], item["title"], item["summary"])
     with scripted.database.reading() as session:
         for facts in session.scalars(sa.select(Entry.facts)):
             assert facts["url"] in item["content_html"]
-            assert facts["url"] in entry.content[0].value
+            assert facts["url"] in (entry.findtext(f"{ATOM}content") or "")
     for personal in ("ada@", "quist", "unsubscribe", "preferences"):
         assert (
             personal not in client.get("/archive/feed.json").text.lower() + client.get("/archive/feed.xml").text.lower()
@@ -93,10 +95,7 @@ def test_json_feed_has_what_its_version_asks_for(client: TestClient, scripted: S
 
 def test_feeds_before_the_first_edition_are_empty_and_valid(client: TestClient) -> None:
     """A reader may subscribe to them already."""
-    atom = feedparser.parse(client.get("/archive/feed.xml").content)
-
-    assert not atom.bozo
-    assert [] == atom.entries
+    assert [] == entries(client)
     assert [] == client.get("/archive/feed.json").json()["items"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,6 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from database import Base
 from digest import postman, requests, sending
 from digest.bootstrap import Services
 from digest.models import Letter, RequestKind, Role
@@ -22,30 +22,18 @@ from subscribers import addresses, consent, roster
 from subscribers.consent import LetterOwed, Proof
 from subscribers.letters import LetterKind
 from tests import make
-
-_LINK = re.compile(r'https?://[^\s"<>]+')
+from tests.web.scanning import dump, paths_in
 
 
 def now() -> datetime:
     return datetime.now(UTC)
 
 
-def dump(services: Services) -> dict[str, list[Any]]:
-    """Every row of every table."""
-    with services.database.reading() as session:
-        tables = Base.metadata.sorted_tables
-        return {table.name: sorted(map(repr, session.execute(sa.select(table)))) for table in tables}
-
-
 def links_in(mail: Request, site: str) -> Iterator[str]:
     """The paths of our own links, in either part and in the headers of each copy."""
-    texts = [mail.outgoing.paper.text, mail.outgoing.paper.html or ""]
-    for recipient in mail.outgoing.recipients:
-        fields = "\n".join([*recipient.substitutions.values(), *recipient.headers.values()])
-        texts.append(fields)
-    for url in _LINK.findall("\n".join(texts)):
-        if url.startswith(site):
-            yield urlsplit(url.rstrip(">.,")).path
+    paper = mail.outgoing.paper
+    fields = [[*each.substitutions.values(), *each.headers.values()] for each in mail.outgoing.recipients]
+    yield from paths_in("\n".join([paper.text, paper.html or "", *itertools.chain(*fields)]), site)
 
 
 @pytest.fixture
