@@ -55,21 +55,25 @@ def show_button(request: Request, token: str) -> Response:
 @router.post("/sign-in/{token}")
 def come_in(request: Request, token: str) -> Response:
     """Use up the link and open a session."""
-    services, now = services_of(request), _now()
-    name = cookie_name(services.settings.digest_site_url)
-    link_id = services.links.read_sign_in(token, now)
-    with services.database.writing() as session:
-        agent = request.headers.get("user-agent")
-        secret = sessions.open_with(session, link_id, now=now, user_agent=agent) if link_id else None
-        before = sessions.who(session, request.cookies.get(name, ""), now=now) if secret else None
-        if before is not None:
-            sessions.revoke(session, before.session_id, now=now, by=f"staff {before.staff_id}")
+    link_id = services_of(request).links.read_sign_in(token, _now())
+    secret = _opened(request, link_id) if link_id else None
     if secret is None:
         return door_page(request, "sign_in_again.html", status=410)
     answer = RedirectResponse(local_path(request.cookies.get(NEXT, "")), status_code=303)
-    _set(request, answer, name, secret, int(sessions.LONGEST.total_seconds()))
+    _set(request, answer, _cookie(request), secret, int(sessions.LONGEST.total_seconds()))
     answer.delete_cookie(NEXT)
     return answer
+
+
+def _opened(request: Request, link_id: str) -> str | None:
+    """The secret of a new session; the one this browser had before is ended."""
+    now = _now()
+    with services_of(request).database.writing() as session:
+        secret = sessions.open_with(session, link_id, now=now, user_agent=request.headers.get("user-agent"))
+        before = sessions.who(session, request.cookies.get(_cookie(request), ""), now=now) if secret else None
+        if before is not None:
+            sessions.revoke(session, before.session_id, now=now, by=f"staff {before.staff_id}")
+    return secret
 
 
 @router.post("/sign-out")
@@ -82,9 +86,9 @@ def go_out(request: Request, visitor: Anybody) -> Response:
 
 def signed_out(request: Request) -> Response:
     """Back at the door, without the cookie."""
-    site = services_of(request).settings.digest_site_url
+    secure = is_secure(services_of(request).settings.digest_site_url)
     answer = RedirectResponse("/sign-in", status_code=303)
-    answer.delete_cookie(cookie_name(site), path="/", secure=is_secure(site), httponly=True, samesite="lax")
+    answer.delete_cookie(_cookie(request), path="/", secure=secure, httponly=True, samesite="lax")
     return answer
 
 
@@ -98,6 +102,10 @@ def _form(request: Request, sheet: Sheet, goes_to: str) -> Response:
 def _set(request: Request, answer: Response, name: str, value: str, seconds: int) -> None:
     secure = is_secure(services_of(request).settings.digest_site_url)
     answer.set_cookie(name, value, max_age=seconds, path="/", secure=secure, httponly=True, samesite="lax")
+
+
+def _cookie(request: Request) -> str:
+    return cookie_name(services_of(request).settings.digest_site_url)
 
 
 def _now() -> datetime:

@@ -220,6 +220,15 @@ def test_whoever_is_removed_is_out_at_once(database: Database, otto: Staff) -> N
     assert opened(database, under_way) is None
 
 
+def test_a_link_made_while_somebody_was_removed_opens_nothing(database: Database, otto: Staff) -> None:
+    """Whoever looks them up a moment before and writes the link a moment after must not let them in."""
+    link_id = a_link(database, otto)
+    with database.writing() as session:
+        session.execute(sa.update(Staff).values(removed_at=NOW))
+
+    assert opened(database, link_id) is None
+
+
 def test_signing_out_ends_one_session(database: Database, otto: Staff) -> None:
     """The other browser stays; ending it again is harmless and leaves no second line."""
     here, there = signed_in(database, otto), signed_in(database, otto)
