@@ -12,7 +12,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -81,6 +81,7 @@ def restore(
     if services.database.is_sqlite:
         _nobody_else(services.database)
     paths = [] if without_journal else _journals(services, journals, info)
+    sizes = {path: path.stat().st_size for path in paths}
     memory = replaying.Memory(journal.merged(paths))
     _know_all_keys(memory, services)
     with _work_folder(services.database, file) as folder:
@@ -106,7 +107,7 @@ def restore(
                 )
         finally:
             database.dispose()
-        kept = _put_in_place(services.database, copy, info, now, progress)
+        kept = _put_in_place(services.database, copy, info, sizes, now, progress)
     return Restored(info, paths, editions, people, kept)
 
 
@@ -221,14 +222,27 @@ def _bring_up_to_date(database: Database) -> None:
 # — in place —
 
 
-def _put_in_place(database: Database, copy: Path, info: Info, now: datetime, progress: Progress) -> Path | None:
+def _put_in_place(
+    database: Database, copy: Path, info: Info, sizes: Mapping[Path, int], now: datetime, progress: Progress
+) -> Path | None:
     if database.is_sqlite:
         _nobody_else(database)
         backups.alone(copy)
         backups.sync(copy)
+        _nothing_noted_since(sizes)
         return _rename(copy, _file_of(database), now)
-    _load(database, copy, info, progress)
+    _load(database, copy, info, sizes, progress)
     return None
+
+
+def _nothing_noted_since(sizes: Mapping[Path, int]) -> None:
+    """What was noted after the journals were read would be lost. Raises InUse."""
+    for path, size in sizes.items():
+        if path.stat().st_size != size:
+            raise InUse(
+                f"Something was written to {path} meanwhile, so nothing was restored. Stop every process of this "
+                f"program first, on every host."
+            )
 
 
 def _rename(copy: Path, target: Path, now: datetime) -> Path | None:
@@ -264,12 +278,14 @@ def _nobody_else(database: Database) -> None:
         return  # not a database any more: nobody can work on it
 
 
-def _load(database: Database, copy: Path, info: Info, progress: Progress) -> None:
+def _load(database: Database, copy: Path, info: Info, sizes: Mapping[Path, int], progress: Progress) -> None:
     """All rows in one transaction: others see what was there before, or all of the new."""
     migrations.ensure_current(database)
     names = ", ".join(f'"{table.name}"' for table in tables.ours())
     with backups.opened(copy) as source, database.engine.begin() as target:
         target.exec_driver_sql(f"TRUNCATE {names}")
+        # Looked at when nobody else can commit any more: a line is written before its commit, with its rows locked.
+        _nothing_noted_since(sizes)
         tables.copy(source, target, progress)
         highest = tables.numbers(source)
         tables.go_on_from(target, {name: max(last, info.numbers.get(name, 0)) for name, last in highest.items()})
