@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -23,6 +25,10 @@ def mail(copy: EditionCopy) -> str:
     return fill(html, substitutions(copy.week, make.ADA))
 
 
+def letter(kind: str) -> str:
+    return make.letter(kind).html
+
+
 def wordy() -> str:
     """Names of three hundred letters without a blank, wherever a name can stand."""
     left = make.side(LONG, identity="a", short_name=LONG, price=LONG, best_for=LONG, category=LONG)
@@ -31,12 +37,12 @@ def wordy() -> str:
     return mail(make.edition(entry, breath=LONG, also_compared=[AlsoCompared(title=LONG, url=entry.url)]))
 
 
-MAILS = {
+MAILS: dict[str, Callable[[], str]] = {
     "week": lambda: mail(make.week()),
     "far": lambda: mail(make.far_edition()),
     "wordy": wordy,
     "web": lambda: render_web(make.week(), make.IMPRINT, previous="2026-W46", following="2026-W48"),
-    **{kind: lambda kind=kind: make.letter(kind).html for kind in make.LETTERS},
+    **{kind: partial(letter, kind) for kind in make.LETTERS},
 }
 every_mail = pytest.mark.parametrize("name", MAILS)
 
