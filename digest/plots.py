@@ -35,7 +35,7 @@ class Frame:
 
 
 WIDE = Frame(520, 240, 14)
-NARROW = Frame(310, 220, 14)
+NARROW = Frame(270, 210, 14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +338,8 @@ def _text(x: float, y: float, text: str, anchor: str, kind: str = "axis") -> Mar
 
 def _svg(caption: Caption, frame: Frame, body: Sequence[Markup]) -> Markup:
     return Markup(
-        '<svg class="plot {kind}" viewBox="0 0 {width} {height}" role="img" aria-labelledby="{key}-t {key}-d">'
+        '<svg class="plot {kind}" viewBox="0 0 {width} {height}" role="img"'
+        ' aria-labelledby="{key}-t" aria-describedby="{key}-d">'
         '<title id="{key}-t">{title}</title><desc id="{key}-d">{description}</desc>{body}</svg>'
     ).format(
         kind="narrow" if frame.width < WIDE.width else "wide",

@@ -196,7 +196,7 @@ def test_it_says_what_it_shows() -> None:
     root = parsed(svg)
 
     assert "img" == root.attrib["role"]
-    assert ["came-t", "came-d"] == root.attrib["aria-labelledby"].split()
+    assert ("came-t", "came-d") == (root.attrib["aria-labelledby"], root.attrib["aria-describedby"])
     assert ("Came", "came-t") == (root[0].text, root[0].attrib["id"])
     assert ("People who became active, each week.", "came-d") == (root[1].text, root[1].attrib["id"])
     assert "<title>week 1: part 0 4, part 1 2</title>" in svg
