@@ -41,6 +41,7 @@ SAID = {
     "added": "Added. A confirmation letter is on its way; until they confirm, no edition is sent to them.",
     "added-active": "Added with a basis of consent. They get the next edition.",
     "given-basis": "They were waiting; with a basis of consent they get the next edition.",
+    "no-letter": "They wait for a confirmation letter, but none is sent now: too many went to this address of late.",
     "known": "This person was here already. Nothing was changed.",
     "unchanged": "Nothing was changed: that had been done already, or is not possible.",
 }
@@ -77,22 +78,17 @@ def add(request: Request, visitor: Operator, form: forms.Form) -> Response:
         newcomer = Newcomer(addresses.parse(given["email"]), name=given["name"])
         with services_of(request).database.writing() as session:
             outcome = consent.add(session, newcomer, basis=basis, now=now, source=visitor.by)
-            _owe(session, outcome, now)
+            written_to = _owed(session, outcome, now)
             if outcome.changed:
-                _note(
-                    session,
-                    visitor,
-                    "subscriber added" if basis is None else "subscriber added with a basis",
-                    outcome.subscriber,
-                    now,
-                )
+                what = "subscriber added" if basis is None else "subscriber added with a basis"
+                _note(session, visitor, what, outcome.subscriber, now)
     except BadAddress as why:
         return _add_page(request, visitor, given, at_fault="email", problem=str(why))
     except AddressRefused as why:
         return _add_page(request, visitor, given, at_fault="email", problem=str(why))
     except NoBasis as why:
         return _add_page(request, visitor, given, at_fault="basis", problem=str(why))
-    return _back(outcome.subscriber.id, _added(outcome, basis))
+    return _back(outcome.subscriber.id, _added(outcome, basis) if written_to else "no-letter")
 
 
 def _added(outcome: Outcome, basis: str | None) -> str:
@@ -208,17 +204,19 @@ def _do(
     try:
         with services_of(request).database.writing() as session:
             outcome = act(session, _there(session, number), now)
-            _owe(session, outcome, now)
+            written_to = _owed(session, outcome, now)
             if outcome.changed:
                 _note(session, visitor, f"subscriber {done}", outcome.subscriber, now)
     except Gone:
         raise GONE from None
-    return _back(number, done if outcome.changed else "unchanged")
+    if not outcome.changed:
+        return _back(number, "unchanged")
+    return _back(number, done if written_to else "no-letter")
 
 
-def _owe(session: Session, outcome: Outcome, now: datetime) -> None:
-    if outcome.letter is not None:
-        postman.queue(session, outcome.letter, now=now)
+def _owed(session: Session, outcome: Outcome, now: datetime) -> bool:
+    """Queue the letter an outcome owes; False where that address was written to enough of late."""
+    return outcome.letter is None or postman.queue_all(session, [outcome.letter], now=now) > 0
 
 
 def _note(session: Session, visitor: Visitor, what: str, person: Subscriber, now: datetime) -> None:

@@ -10,11 +10,13 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from markupsafe import escape
 
+from digest import postman
 from digest.bootstrap import Services
-from digest.models import AuditLine, Letter, Role
+from digest.models import AuditLine, Letter, LetterState, Role
 from digest.people import shown_name
 from digest.web import person as person_page
 from subscribers import consent, roster
+from subscribers.addresses import parse
 from subscribers.models import ConsentEvent, State, Subscriber
 from subscribers.policy import Act
 from tests import make
@@ -217,6 +219,45 @@ def test_a_lift_that_asks_again_owes_the_letter(
     with services.database.reading() as session:
         letters = session.scalars(sa.select(Letter).where(Letter.subscriber_id == ben.id)).all()
     assert (State.PENDING, ["confirm"]) == (state_of(services, ben), [letter.kind for letter in letters])
+
+
+def test_a_letter_that_is_not_sent_is_not_promised(
+    client: TestClient, services: Services, cast: dict[str, Subscriber]
+) -> None:
+    """Whose address was written to often enough waits, and the page says so instead of “on its way”."""
+    sign_in(client, services)
+    now = datetime.now(UTC)
+    with services.database.writing() as session:
+        for _ in range(3):
+            asked = consent.sign_up(session, parse("ben@example.com"), now=now, source="test")
+            assert asked.letter is not None
+            postman.queue(session, asked.letter, now=now)
+        consent.suppress(session, asked.subscriber, Act.BOUNCE, because="550", now=now, source="provider")
+    lifted = client.post(page_of(cast["ben"], "lift"), data=REASON)
+
+    assert "no-letter" == done(lifted)
+    assert "none is sent now" in client.get(lifted.headers["location"]).text
+    assert State.PENDING is state_of(services, cast["ben"])
+
+
+def test_a_long_history_unfolds(client: TestClient, services: Services, cast: dict[str, Subscriber]) -> None:
+    """The latest at once, the earlier ones under a heading that counts them."""
+    sign_in(client, services)
+    letter = {
+        "kind": "links",
+        "email": "ada@example.com",
+        "subscriber_id": cast["ada"].id,
+        "context": {},
+        "state": LetterState.ACCEPTED,
+        "queued_at": make.SEEN,
+        "not_before": make.SEEN,
+    }
+    with services.database.writing() as session:
+        session.execute(sa.insert(Letter), [letter] * (person_page.SHOWN_AT_ONCE + 4))
+    text = client.get(page_of(cast["ada"])).text
+
+    assert "<summary>5 earlier</summary>" in text
+    assert person_page.SHOWN_AT_ONCE + 4 == text.count("Letter with their own links: accepted")
 
 
 BUTTONS = {
