@@ -57,7 +57,8 @@ def doors(client: TestClient, services: Services) -> dict[str, Ask]:
     def form(path: str, **headers: str) -> Ask:
         def ask(email: str) -> Response:
             shown = services.links.form_token(datetime.now(UTC) - timedelta(seconds=5))
-            return client.post(path, data={"email": email, "token": shown}, headers=headers)
+            answer: Response = client.post(path, data={"email": email, "token": shown}, headers=headers)
+            return answer
 
         return ask
 
