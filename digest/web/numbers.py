@@ -85,7 +85,7 @@ def share(part: int, whole: int) -> str:
     if not whole:
         return "–"
     percent = 100 * part / whole
-    return "< 0.1 %" if 0 < percent < 0.1 else f"{percent:.1f} %"  # noqa: PLR2004 - what one decimal can show
+    return "<\u00a00.1\u00a0%" if 0 < percent < 0.1 else f"{percent:.1f}\u00a0%"  # noqa: PLR2004 - what one decimal can show
 
 
 def _row(week: WeekOfPeople) -> dict[str, object]:
