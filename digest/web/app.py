@@ -47,7 +47,14 @@ CONTENT_SECURITY_POLICY = (
 
 def create_app(services: Services) -> FastAPI:
     """The whole application around one set of services."""
-    app = FastAPI(title=services.settings.digest_newsletter_name, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title=services.settings.digest_newsletter_name,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        # One-click unsubscribing must never be answered with a redirect (RFC 8058).
+        redirect_slashes=False,
+    )
     app.state.services = services
     # The feeds stand before the editions: a week is whatever comes behind /archive/.
     public = (sign_up, embed, feeds, archive, subscription, my_data)
@@ -79,8 +86,11 @@ def _refused(request: Request, problem: Exception) -> Response:
     status = problem.status_code if isinstance(problem, HTTPException) else 500
     detail = _sentence(problem)
     if "application/json" in request.headers.get("accept", ""):
-        return JSONResponse({"detail": detail}, status_code=status)
-    return pages.page(request, "message.html", status=status, title=_title(status), words=detail)
+        found: Response = JSONResponse({"detail": detail}, status_code=status)
+    else:
+        found = pages.page(request, "message.html", status=status, title=_title(status), words=detail)
+    found.headers.update((isinstance(problem, HTTPException) and problem.headers) or {})
+    return found
 
 
 def _sentence(problem: Exception) -> str:
@@ -93,7 +103,8 @@ def _sentence(problem: Exception) -> str:
 
 
 def _title(status: int) -> str:
-    return {404: "Not here", 405: "Not that way", 413: "Too much"}.get(status, "That did not work")
+    titles = {404: "Not here", 405: "Not that way", 413: "Too much", 429: "Too often", 503: "Not at the moment"}
+    return titles.get(status, "That did not work")
 
 
 def _unavailable(request: Request, problem: Exception) -> Response:

@@ -160,6 +160,22 @@ def test_a_failure_of_ours_is_not_a_yes(client: TestClient, services: Services, 
     assert State.PENDING is state_of(services, ben)
 
 
+def test_nothing_here_is_ever_a_redirect(client: TestClient, services: Services, ada: Subscriber) -> None:
+    """A slash too many is not found; it is not sent elsewhere with the token."""
+    for path in (f"{leave(services, ada)}/", "/archive/", "/my-data/"):
+        for method in ("GET", "POST"):
+            assert 404 == client.request(method, path, data=ONE_CLICK if method == "POST" else None).status_code
+
+
+def test_what_is_refused_says_what_would_do(client: TestClient) -> None:
+    """405 with the methods there are (RFC 9110 15.5.6), in our own page."""
+    answer = client.put("/archive")
+
+    assert 405 == answer.status_code
+    assert "GET" in answer.headers["allow"]
+    assert "Not that way" in answer.text
+
+
 # — every page —
 
 
