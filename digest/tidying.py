@@ -25,7 +25,7 @@ KEEP_SIGN_IN_LINKS = timedelta(days=7)
 KEEP_HALF_WRITTEN = timedelta(days=1)
 
 ROWS_AT_ONCE = 2_000
-PEOPLE_AT_ONCE = 25  # each costs about ten statements
+PEOPLE_AT_ONCE = 10  # each costs about ten statements
 
 Stopped = Callable[[], bool]
 
@@ -93,16 +93,22 @@ def forget_unconfirmed(services: Services, *, now: datetime, stopped: Stopped) -
     """Erase who asked, or was added, and did not confirm within 30 days; says how many."""
     total = 0
     while not stopped():
-        with services.database.writing() as session:
-            found = consent.unconfirmed(session, now=now, most=PEOPLE_AT_ONCE)
-            total += sum(_forget(session, person, now) for person in found)
-        if len(found) < PEOPLE_AT_ONCE:
+        with services.database.reading() as session:
+            found = consent.unconfirmed(session, now=now, most=ROWS_AT_ONCE)
+            session.expunge_all()
+        for start in range(0, len(found), PEOPLE_AT_ONCE):
+            if stopped():
+                break
+            with services.database.writing() as session:
+                total += sum(_forget(session, person, now) for person in found[start : start + PEOPLE_AT_ONCE])
+        if len(found) < ROWS_AT_ONCE:
             break
     return total
 
 
 def _forget(session: Session, person: Subscriber, now: datetime) -> bool:
     """False where somebody was quicker, or where there is an earlier no to be kept in mind."""
+    session.add(person)
     try:
         gone = consent.forget_unconfirmed(session, person, now=now)
     except consent.Gone:
