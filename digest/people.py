@@ -22,7 +22,7 @@ from digest.people_words import Choice, Fate
 from digest.rendering.typography import typeset
 from subscribers import policy, roster, standings
 from subscribers.models import AddressChange, ConsentEvent, Subscriber
-from subscribers.policy import Act, Standing, State
+from subscribers.policy import Act, State
 from subscribers.wishes import Wishes
 
 Kind = Literal["consent", "letter", "delivery"]
@@ -98,11 +98,6 @@ def dossier(session: Session, number: int, *, now: datetime, zone: ZoneInfo) -> 
         timeline=_latest_first(happenings),
         fates=Counter(each.fate for each in deliveries),
     )
-
-
-def standing_of(session: Session, person: Subscriber) -> Standing:
-    """Where somebody stands, as decisions want to know it."""
-    return standings.of(session, person)
 
 
 def shown_name(name: str | None) -> str | None:

@@ -18,7 +18,7 @@ from digest.web import forms
 from digest.web.pages import services_of
 from digest.web.staff_door import Operator, Visitor
 from digest.web.staff_pages import staff_page
-from subscribers import addresses, consent, policy
+from subscribers import addresses, consent, policy, standings
 from subscribers.addresses import BadAddress
 from subscribers.consent import AddressRefused, Gone, Newcomer, NoBasis, Outcome, Proof
 from subscribers.models import State, Subscriber
@@ -176,7 +176,7 @@ def _erase_page(
 ) -> Response:
     with services_of(request).database.reading() as session:
         person = _there(session, number)
-        stands = people.standing_of(session, person)
+        stands = standings.of(session, person)
         editions = len(people.deliveries_of(session, person))
     for_ever = policy.refusal_after_erasing(stands) is policy.Refusal.FOR_EVER
     return staff_page(
