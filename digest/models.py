@@ -316,7 +316,8 @@ class LetterState(StrEnum):
 
 
 class Letter(Base):
-    """A letter or notice owed to one person. Interrupted, it is posted once more. Writer: postman."""
+    """A letter or notice owed to one person. Interrupted, it is posted once more. Writer: postman, and sessions for
+    the notice with a way in."""
 
     __tablename__ = "letters"
     __table_args__ = (

@@ -49,6 +49,7 @@ def send_link(request: Request, form: forms.Form) -> Response:
 @router.get("/sign-in/{token}")
 def show_button(request: Request, token: str) -> Response:
     """One button, the same for every token: programs that follow the links of a mail use up nothing."""
+    request.state.has_token = True
     return door_page(request, "sign_in_button.html", token=token)
 
 

@@ -192,6 +192,9 @@ class _StaffHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start" and state.get("staff"):
                 MutableHeaders(scope=message).update(STAFF_HEADERS)
+                # What is in the address of a token page must not travel at all; its button is told by Sec-Fetch-Site.
+                if state.get("has_token"):
+                    MutableHeaders(scope=message)["Referrer-Policy"] = "no-referrer"
             await send(message)
 
         await self._app(scope, receive, with_headers)

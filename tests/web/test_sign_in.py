@@ -268,3 +268,11 @@ def test_the_cookie_for_going_on_is_not_believed(browser: TestClient, services: 
     browser.cookies.set("digest-next", "//evil.example")
 
     assert browser.post(way_in(services)).headers["location"] == "/staff"
+
+
+def test_the_address_of_a_token_page_travels_nowhere(client: TestClient) -> None:
+    """Not even to our own pages: the way in stands in it."""
+    answer = client.get("/sign-in/any-token-at-all")
+
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "no-store"
