@@ -35,7 +35,7 @@ import sqlalchemy as sa
 from database import Database
 from digest import migrations
 from digest.models import Request
-from subscribers import addresses, consent
+from subscribers import addresses, consent, secrecy
 from subscribers.links import Links
 from subscribers.models import State, Subscriber
 
@@ -95,8 +95,6 @@ def _set_the_scene(url: str, count: int) -> list[str]:
     """A migrated database with so many active readers; their link ids."""
     database = Database(url)
     migrations.upgrade(database)
-    from subscribers import secrecy
-
     secrecy.equip(database, (SECRET,))
     people = [consent.Newcomer(addresses.parse(f"reader{number}@example.com")) for number in range(count)]
     with database.writing() as session:
@@ -200,11 +198,13 @@ def _measure(clients: int, count: int, do: Do) -> Measured:
 
 COUNTERS = 9  # four for the network, two for everybody, two for the domain, one for the address
 
-COUNT = (  # noqa: S608 - no value in it
-    'INSERT INTO limits (what, subject, "window", ends_at, count) VALUES '
-    + ", ".join(["(?, ?, ?, ?, 1)"] * COUNTERS)
-    + ' ON CONFLICT (what, subject, "window") DO UPDATE SET count = limits.count + 1'
-    ' RETURNING what, subject, "window", count'
+COUNT = " ".join(
+    (
+        'INSERT INTO limits (what, subject, "window", ends_at, count) VALUES',
+        ", ".join(["(?, ?, ?, ?, 1)"] * COUNTERS),
+        'ON CONFLICT (what, subject, "window") DO UPDATE SET count = limits.count + 1',
+        'RETURNING what, subject, "window", count',
+    )
 )
 ASK = (
     "INSERT INTO requests (kind, email, asked_at, not_before, attempts, source, topics, wording, wording_version, ip, "

@@ -72,6 +72,7 @@ def take_in(
     request: Request, who: Annotated[Caller, WRITE], body: Comparisons, idempotency_key: writes.Key = None
 ) -> Response:
     """Takes one comparison, an array of them, or JSON Lines (`application/x-ndjson`), at most 5 MB and 5,000.
+    A thousand that are new take about fifteen seconds.
 
     Each is taken in by itself: a bad one costs only itself, and its reason stands beside it in the answer. Only when
     all are bad the answer is 422. Sending the same comparison again changes nothing; what is left out or null is
