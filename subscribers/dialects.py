@@ -156,7 +156,7 @@ _NAMES = (("name",), ("full name",), ("first name", "last name"), ("fname", "lna
 """The columns of a name, in the order of its parts; the first of these of which any is there."""
 
 # How Go prints a time, and listmonk with it: a numeric zone and then its name, which says nothing more.
-_GO_TIME = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(\.\d{1,6})?\d* ([+-]\d{4})( \S+)?")
+_GO_TIME = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(\.\d{1,6})?\d* ([+-]\d{4})(?: \S+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +179,8 @@ class Reading:
         return None
 
     def name(self, cells: Sequence[str]) -> str:
+        if len(self.names) == 1:
+            return cells[self.names[0]]
         return " ".join(cells[column] for column in self.names)
 
     def created_at(self, cells: Sequence[str]) -> tuple[str, str]:
@@ -210,11 +212,11 @@ def reading(columns: Sequence[str]) -> Reading:
 
 def moment(text: str) -> datetime | None:
     """The time a cell names, ISO 8601 or as Go prints it; without a zone it is UTC. None when it names none."""
-    go = _GO_TIME.fullmatch(text)
     try:
-        found = datetime.fromisoformat("".join(filter(None, go.groups()[:3])) if go else text)
+        found = datetime.fromisoformat(text)
     except ValueError:
-        return None
+        go = _GO_TIME.fullmatch(text)
+        return moment("".join(filter(None, go.groups()))) if go else None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,8 +93,7 @@ class NewRow(NamedTuple):
 def insert_all(session: Session, people: Sequence[NewRow], alike: Mapping[str, Any]) -> dict[str, int]:
     """Like `insert` for thousands at once, past the layers that look at every value; `alike`: the other columns.
 
-    By address, so that two imports at once cannot wait for each other. On SQLite nothing is as fast as the driver's own
-    `executemany`, on PostgreSQL nothing as fast as COPY.
+    By address, so that two imports at once cannot wait for each other.
     """
     if not people:
         return {}
@@ -156,20 +155,26 @@ def listed(session: Session, values: Sequence[Any], kind: sa.types.TypeEngine[An
 
 
 def _insert_into_sqlite(session: Session, people: Sequence[NewRow], alike: Mapping[str, Any]) -> dict[str, int]:
-    columns = [*NewRow._fields, *alike]
-    shared = tuple(_stored(session, column, value) for column, value in alike.items())
-    created = {at: _stored(session, "created_at", at) for at in {person.created_at for person in people}}
-    rows = [(*person[:-1], created[person.created_at], *shared) for person in people]
-    connection = session.connection()
-    # Nobody else writes in this transaction, and no id is ever used again: what is above this one is ours.
-    last = connection.exec_driver_sql("SELECT coalesce(max(id), 0) FROM subscribers").scalar_one()
-    connection.exec_driver_sql(
-        f"INSERT INTO subscribers ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 - names of ours
-        " ON CONFLICT (email_key) DO NOTHING",
-        rows,
-    )
-    made = connection.exec_driver_sql("SELECT email_key, id FROM subscribers WHERE id > ?", (last,))
-    return dict(made.all())
+    """One row in, one row out: the driver lets go of the interpreter at every row it gives or takes.
+
+    Another thread reads the next people of a list meanwhile.
+    """
+    created_as = _as_stored(session, "created_at")
+    values = json.dumps([(*person[:-1], created_as(person[-1])) for person in people])
+    columns = ", ".join([*NewRow._fields, *alike])
+    cells = [f"json_extract(value, '$[{place}]')" for place in range(len(NewRow._fields))]
+    with closing(session.connection().connection.cursor()) as cursor:
+        # Nobody else writes in this transaction, and no id is ever used again: what is above this one is ours.
+        cursor.execute("SELECT coalesce(max(id), 0) FROM subscribers")
+        (last,) = cursor.fetchone() or (0,)
+        cursor.execute(
+            f"INSERT INTO subscribers ({columns}) SELECT {', '.join([*cells, *'?' * len(alike)])} FROM json_each(?)"  # noqa: S608 - names of ours
+            " WHERE true ON CONFLICT (email_key) DO NOTHING",
+            (*(_as_stored(session, column)(value) for column, value in alike.items()), values),
+        )
+        cursor.execute("SELECT json_group_object(email_key, id) FROM subscribers WHERE id > ?", (last,))
+        made: dict[str, int] = json.loads((cursor.fetchone() or ("{}",))[0])
+        return made
 
 
 def _copy_into_postgres(session: Session, people: Sequence[NewRow], alike: Mapping[str, Any]) -> dict[str, int]:
@@ -183,16 +188,19 @@ def _copy_into_postgres(session: Session, people: Sequence[NewRow], alike: Mappi
             f"INSERT INTO subscribers ({', '.join([varying, *shared])})"  # noqa: S608 - names of ours
             f" SELECT {', '.join([varying, *('%s' for _ in shared)])} FROM brought_in ORDER BY email_key"
             " ON CONFLICT (email_key) DO NOTHING RETURNING email_key, id",
-            [_stored(session, column, alike[column]) for column in shared],
+            [_as_stored(session, column)(alike[column]) for column in shared],
         )
         return dict(cursor.fetchall())
 
 
-def _stored(session: Session, column: str, value: Any) -> Any:
-    """A value as the driver takes it for this column."""
+def _as_stored(session: Session, column: str) -> Callable[[Any], Any]:
+    """Makes a value what the driver takes for this column."""
     dialect = session.get_bind().dialect
-    process = _SUBSCRIBERS.c[column].type.dialect_impl(dialect).bind_processor(dialect)
-    return process(value) if process else value
+    return _SUBSCRIBERS.c[column].type.dialect_impl(dialect).bind_processor(dialect) or _as_it_is
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _is_sqlite(session: Session) -> bool:

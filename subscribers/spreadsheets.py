@@ -72,27 +72,31 @@ class Table:
 
     def __init__(self, text: io.TextIOBase, *, required: Sequence[str]) -> None:
         lines = _lines(text)
-        header = next((line for line in lines if line.strip()), None)
+        before, header = next(((before, line) for before, line in enumerate(lines) if line.strip()), (0, None))
         if header is None:
             raise UnreadableFile("The file is empty.")
         if header.startswith(_UTF16):
             raise UnreadableFile("The file is UTF-16; save it as CSV UTF-8.")
         delimiter, self.columns = _header(header, required)
-        self._first = lines.count + 1
+        self._first = before + 2
         self._reader = csv.reader(lines, delimiter=delimiter, strict=True)
 
     def __iter__(self) -> Iterator[Row | BadLine]:
+        reader, first, width = self._reader, self._first, len(self.columns)
         while True:
-            start = self._first + self._reader.line_num
+            start = first + reader.line_num
             try:
-                cells = next(self._reader)
-            except StopIteration:
-                return
+                for cells in reader:
+                    text = "".join(cells)
+                    if len(cells) == width and text.isascii() and not text.isspace() and text:
+                        yield Row(start, cells)  # as nearly all are
+                    elif text.strip():
+                        yield self._row(start, cells)
+                    start = first + reader.line_num
             except csv.Error as why:
-                yield BadLine(start, _in_words(why, start, self._first + self._reader.line_num - 1))
+                yield BadLine(start, _in_words(why, start, first + reader.line_num - 1))
             else:
-                if not _is_blank(cells):
-                    yield self._row(start, cells)
+                return
 
     def _row(self, line: int, cells: list[str]) -> Row | BadLine:
         missing = len(self.columns) - len(cells)
@@ -134,21 +138,14 @@ def written_list(parts: Sequence[str]) -> str:
     return f"{cell};" if "," in cell and ";" not in cell else cell
 
 
-class _lines(Iterator[str]):  # noqa: N801 - used as a function
-    """Physical lines, counted, and never longer than fits."""
-
-    def __init__(self, text: io.TextIOBase) -> None:
-        self._text = text
-        self.count = 0
-
-    def __next__(self) -> str:
-        line = self._text.readline(LONGEST_LINE)
-        if not line:
-            raise StopIteration
-        self.count += 1
+def _lines(text: io.TextIOBase) -> Iterator[str]:
+    """Physical lines, none longer than fits."""
+    number = 0
+    while line := text.readline(LONGEST_LINE):
+        number += 1
         if len(line) == LONGEST_LINE and not line.endswith("\n"):
-            raise UnreadableFile(f"Line {self.count} is longer than {LONGEST_LINE:,} characters; this is not CSV.")
-        return line
+            raise UnreadableFile(f"Line {number} is longer than {LONGEST_LINE:,} characters; this is not CSV.")
+        yield line
 
 
 def _header(line: str, required: Sequence[str]) -> tuple[str, list[str]]:
@@ -172,10 +169,6 @@ def _split(line: str, delimiter: str) -> list[str]:
     except csv.Error:
         return []
     return [cell.strip() for cell in cells]
-
-
-def _is_blank(cells: list[str]) -> bool:
-    return not "".join(cells).strip()
 
 
 def _is_not_utf8(text: str) -> bool:

@@ -10,10 +10,11 @@ import itertools
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, BinaryIO, TextIO
 
@@ -31,7 +32,7 @@ from subscribers.policy import Decision
 from subscribers.spreadsheets import BadLine, Row, Table, guarded, read_list, unguarded, written_list
 from subscribers.texts import one_line, shortened
 
-CHUNK = 5_000
+CHUNK = 3_000
 """People per transaction: well under half a second, so that nobody waits long for the write lock."""
 
 LONGEST_TOPIC, MOST_TOPICS = 300, 100
@@ -68,7 +69,16 @@ class Report:
     letters: int = 0
     """Confirmation letters owed; not part of the sum."""
 
-    def note(self, decision: Decision, people: int = 1) -> None:
+    def add(self, chunk: _SortedOut, decided: Mapping[Decision, int]) -> None:
+        """One more chunk, and what became of its newcomers."""
+        self.lines += chunk.lines
+        self.bad += len(chunk.bad)
+        self.duplicates += chunk.duplicates
+        self.left_there.update(who.reason for who in chunk.left_there)
+        for decision, people in decided.items():
+            self._add(decision, people)
+
+    def _add(self, decision: Decision, people: int) -> None:
         if not decision.recorded:
             self.unchanged[decision.why] += people
         elif decision.before is None:
@@ -100,14 +110,63 @@ def bring_in(
     Raises UnreadableFile (nothing, or no more, was written) and NoBasis.
     """
     with spreadsheets.opened(stream, required=dialects.EMAIL_COLUMNS) as table, closing(_Seen()) as seen:
-        sorter = _Sorter(dialects.reading(table.columns), seen, now, on_bad, on_left_there)
-        for chunk in _chunks(table):
-            newcomers = sorter.people(chunk)
-            decided = _settled(database, newcomers, basis, now=now, source=source, owe=owe, dry_run=dry_run)
-            for decision, people in decided.items():
-                sorter.report.note(decision, people)
-            on_chunk(len(chunk))
-    return sorter.report
+        reading = dialects.reading(table.columns)
+        report = Report(reading.dialect.name, reading.dialect.caution)
+        with closing(_ahead(_sorted_out(table, _Reader(reading, now), seen))) as chunks:
+            for chunk in chunks:
+                for bad in chunk.bad:
+                    on_bad(bad)
+                for who in chunk.left_there:
+                    on_left_there(BadLine(who.line, f"This person {who.reason}."))
+                people = chunk.newcomers
+                decided = _settled(database, people, basis, now=now, source=source, owe=owe, dry_run=dry_run)
+                report.add(chunk, decided)
+                on_chunk(chunk.lines)
+    return report
+
+
+@dataclass(slots=True)
+class _SortedOut:
+    """What the records of one chunk are, each exactly one of these."""
+
+    lines: int
+    newcomers: list[Newcomer] = field(default_factory=list)
+    left_there: list[_LeftThere] = field(default_factory=list)
+    bad: list[BadLine] = field(default_factory=list)
+    duplicates: int = 0
+
+
+def _sorted_out(table: Table, reader: _Reader, seen: _Seen) -> Iterator[_SortedOut]:
+    """The records of a file in chunks, everybody once."""
+    records = iter(table)
+    while chunk := list(itertools.islice(records, CHUNK)):
+        read = [found if isinstance(found, BadLine) else reader.read(found) for found in chunk]
+        fresh = seen.fresh([one.address.key for one in read if not isinstance(one, BadLine)])
+        done = _SortedOut(len(chunk))
+        for one in read:
+            if isinstance(one, BadLine):
+                done.bad.append(one)
+            elif one.address.key not in fresh:
+                done.duplicates += 1
+            else:
+                fresh.remove(one.address.key)
+                if isinstance(one, Newcomer):
+                    done.newcomers.append(one)
+                else:
+                    done.left_there.append(one)
+        yield done
+
+
+def _ahead(chunks: Iterator[_SortedOut]) -> Generator[_SortedOut, None, None]:
+    """The same chunks, each made in another thread while the one before it is worked on.
+
+    Reading takes the interpreter, writing takes the database: one does not wait for the other.
+    """
+    with ThreadPoolExecutor(1, "reading ahead") as reader:
+        coming = reader.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = reader.submit(next, chunks, None)
+            yield chunk
 
 
 def _settled(
@@ -125,15 +184,9 @@ def _settled(
         with database.reading() as session:
             return Counter(consent.forecast(session, newcomers, basis=basis))
     with database.writing() as session:
-        added = consent.add_all(session, newcomers, basis=basis, now=now, source=source)
-        owe(session, [one.letter for one in added if one.letter])
-    return Counter(one.decision for one in added)
-
-
-def _chunks(table: Table) -> Iterator[list[Row | BadLine]]:
-    records = iter(table)
-    while chunk := list(itertools.islice(records, CHUNK)):
-        yield chunk
+        done = consent.bring_in(session, newcomers, basis=basis, now=now, source=source)
+        owe(session, done.letters)
+    return done.decisions
 
 
 class _BadCell(Exception):
@@ -149,60 +202,29 @@ class _LeftThere:
     reason: str
 
 
-class _Sorter:
-    """Makes people of the records of one file, each once; of all other lines its report says what they are."""
+class _Reader:
+    """Makes people of the records of one file."""
 
-    def __init__(
-        self,
-        reading: Reading,
-        seen: _Seen,
-        now: datetime,
-        on_bad: Callable[[BadLine], None],
-        on_left_there: Callable[[BadLine], None],
-    ) -> None:
-        self.report = Report(reading.dialect.name, reading.dialect.caution)
+    def __init__(self, reading: Reading, now: datetime) -> None:
         self._reading = reading
-        self._seen = seen
         self._latest = now + CLOCK_SLACK
-        self._on_bad = on_bad
-        self._on_left_there = on_left_there
 
-    def people(self, chunk: Sequence[Row | BadLine]) -> list[Newcomer]:
-        """Whom to bring in of these records."""
-        read = [found if isinstance(found, BadLine) else self._read(found) for found in chunk]
-        fresh = self._seen.fresh([one.address.key for one in read if not isinstance(one, BadLine)])
-        self.report.lines += len(chunk)
-        newcomers = []
-        for one in read:
-            if isinstance(one, BadLine):
-                self.report.bad += 1
-                self._on_bad(one)
-            elif one.address.key not in fresh:
-                self.report.duplicates += 1
-            elif isinstance(one, _LeftThere):
-                fresh.remove(one.address.key)
-                self.report.left_there[one.reason] += 1
-                self._on_left_there(BadLine(one.line, f"This person {one.reason}."))
-            else:
-                fresh.remove(one.address.key)
-                newcomers.append(one)
-        return newcomers
-
-    def _read(self, row: Row) -> Newcomer | _LeftThere | BadLine:
-        reading, cells = self._reading, row.cells
+    def read(self, row: Row) -> Newcomer | _LeftThere | BadLine:
+        line, cells = row
+        reading = self._reading
         try:
             address = addresses.parse(unguarded(cells[reading.email]))
-            reason = reading.left_there(cells)
+            reason = reading.left_there(cells) if reading.signs else None
             if reason is not None:
-                return _LeftThere(row.line, address, reason)
+                return _LeftThere(line, address, reason)
             return Newcomer(
                 address,
-                name=_name(reading.name(cells)),
-                topics=() if reading.topics is None else _topics(cells[reading.topics]),
-                created_at=self._created_at(cells),
+                _name(reading.name(cells)) if reading.names else None,
+                _topics(cells[reading.topics]) if reading.topics is not None else (),
+                self._created_at(cells) if reading.created else None,
             )
         except (BadAddress, _BadCell) as why:
-            return BadLine(row.line, str(why))
+            return BadLine(line, str(why))
 
     def _created_at(self, cells: Sequence[str]) -> datetime | None:
         column, cell = self._reading.created_at(cells)
@@ -215,10 +237,12 @@ class _Sorter:
             raise _BadCell(f"{column} lies before {FIRST_YEAR}.")
         if moment > self._latest:
             raise _BadCell(f"{column} lies in the future.")
-        return moment.astimezone(UTC)
+        return moment
 
 
 def _name(cell: str) -> str | None:
+    if not cell:
+        return None
     name = one_line(unguarded(cell))
     if len(name) > LONGEST_NAME:
         raise _BadCell(f"The name is longer than {LONGEST_NAME} characters.")
@@ -240,7 +264,8 @@ class _Seen:
     """
 
     def __init__(self) -> None:
-        self._file = sqlite3.connect("", isolation_level=None)
+        # Asked in one thread at a time, though not always in the same.
+        self._file = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         for statement in (
             "PRAGMA journal_mode = off",
             "PRAGMA synchronous = off",
@@ -253,11 +278,13 @@ class _Seen:
     def fresh(self, keys: Sequence[str]) -> set[str]:
         """Those never asked about before; from now on they were."""
         numbers = dict(zip(map(hash, keys), keys, strict=True))
+        asked = (json.dumps(list(numbers)),)
+        # One row and no loop: the driver lets go of the interpreter at every row it gives or takes.
+        known = "SELECT json_group_array(address) FROM seen WHERE address IN (SELECT value FROM json_each(?))"
         with closing(self._file.cursor()) as cursor:
-            asked = "SELECT address FROM json_each(?) JOIN seen ON address = value"
-            for (number,) in cursor.execute(asked, (json.dumps(list(numbers)),)):
+            for number in json.loads(cursor.execute(known, asked).fetchone()[0]):
                 del numbers[number]
-            cursor.executemany("INSERT INTO seen VALUES (?)", zip(numbers, strict=True))
+            cursor.execute("INSERT OR IGNORE INTO seen SELECT value FROM json_each(?)", asked)
         return set(numbers.values())
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ the same transaction. What may happen is decided in `policy`; nothing here is HT
 """
 
 from subscribers.consent.acts import choose_wishes, confirm, lift, sign_up, suppress, unsubscribe
-from subscribers.consent.adding import Added, Newcomer, NoBasis, add, add_all, forecast
+from subscribers.consent.adding import Added, BroughtIn, Newcomer, NoBasis, add, add_all, bring_in, forecast
 from subscribers.consent.erasing import Erased, erase, forget_unconfirmed, refuse, unconfirmed
 from subscribers.consent.moving import ask_to_change_address, change_address
 from subscribers.consent.outcomes import AddressRefused, Chosen, Outcome
@@ -15,6 +15,7 @@ from subscribers.rows import Gone, Proof
 __all__ = [
     "Added",
     "AddressRefused",
+    "BroughtIn",
     "Chosen",
     "Erased",
     "Gone",
@@ -26,6 +27,7 @@ __all__ = [
     "add",
     "add_all",
     "ask_to_change_address",
+    "bring_in",
     "change_address",
     "choose_wishes",
     "confirm",

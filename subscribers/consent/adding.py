@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -60,6 +61,14 @@ class Added:
     letter: LetterOwed | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BroughtIn:
+    """What became of thousands: how many people each decision is about, and the letters owed."""
+
+    decisions: Counter[Decision]
+    letters: list[LetterOwed]
+
+
 def add(session: Session, newcomer: Newcomer, *, basis: str | None, now: datetime, source: str) -> Outcome:
     """An operator adds one person: active with a basis of consent, else pending and owed a confirmation letter.
 
@@ -87,28 +96,61 @@ def add_all(
     Re-adding never changes anybody's name, topics or state, except that a basis makes those active who are pending
     because an operator added them. Raises NoBasis for an empty or endless one.
     """
-    basis = _basis(basis)
-    act = _act(basis)
-    is_new = policy.decide(act, Standing(None))
-    made = _insert_strangers(session, newcomers, basis=basis, now=now)
-    others = [newcomer.address.key for newcomer in newcomers if newcomer.address.key not in made]
-    known = standings.by_key(session, others) if others else {}
-    decisions = {key: policy.decide(act, stands) for key, (_, stands) in known.items()}
-
-    waiting = [known[key][0] for key, decision in decisions.items() if decision.recorded]
-    upgraded = rows.give_basis(session, waiting, basis=basis, now=now) if basis and waiting else set()
-    rows.record(session, [*made.values(), *upgraded], act, happened_at=now, source=source, proof=Proof(wording=basis))
+    done = _carried_out(session, newcomers, _basis(basis), now=now, source=source)
 
     def added(newcomer: Newcomer) -> Added:
         key = newcomer.address.key
-        if key in made:
-            return Added(newcomer, is_new, _letter(newcomer, is_new, made[key], now))
-        decision = decisions.get(key, is_new)
-        if decision.recorded and (key not in known or known[key][0] not in upgraded):
-            return Added(newcomer, policy.overtaken(decision))
-        return Added(newcomer, decision)
+        if key not in done.made:
+            return Added(newcomer, done.others[key])
+        return Added(newcomer, done.as_new, _letter(newcomer, done.as_new, done.made[key], now))
 
     return [added(newcomer) for newcomer in newcomers]
+
+
+def bring_in(
+    session: Session, newcomers: Sequence[Newcomer], *, basis: str | None, now: datetime, source: str
+) -> BroughtIn:
+    """Like `add_all`, counted: for thousands at a time."""
+    done = _carried_out(session, newcomers, _basis(basis), now=now, source=source)
+    decisions = Counter(done.others.values())
+    decisions[done.as_new] += len(done.made)
+    if done.as_new.letter is None:
+        return BroughtIn(decisions, [])
+    letters = [
+        _letter(newcomer, done.as_new, done.made[newcomer.address.key], now)
+        for newcomer in newcomers
+        if newcomer.address.key in done.made
+    ]
+    return BroughtIn(decisions, [letter for letter in letters if letter])
+
+
+class _Done(NamedTuple):
+    """What became of many: who is new, by address key with their ids, and what was decided of all others."""
+
+    as_new: Decision
+    made: Mapping[str, int]
+    others: Mapping[str, Decision]
+
+
+def _carried_out(
+    session: Session, newcomers: Sequence[Newcomer], basis: str | None, *, now: datetime, source: str
+) -> _Done:
+    act = _act(basis)
+    as_new = policy.decide(act, Standing(None))
+    made = _insert_strangers(session, newcomers, basis=basis, now=now)
+    keys = [newcomer.address.key for newcomer in newcomers if newcomer.address.key not in made]
+    known = standings.by_key(session, keys) if keys else {}
+    people = {key: known.get(key, UNKNOWN) for key in keys}
+    decisions = {key: policy.decide(act, stands) for key, (_, stands) in people.items()}
+
+    waiting = [id_ for key, (id_, _) in people.items() if decisions[key].recorded]
+    upgraded = rows.give_basis(session, waiting, basis=basis, now=now) if basis and waiting else set()
+    rows.record(session, [*made.values(), *upgraded], act, happened_at=now, source=source, proof=Proof(wording=basis))
+    others = {
+        key: policy.overtaken(decision) if decision.recorded and people[key][0] not in upgraded else decision
+        for key, decision in decisions.items()
+    }
+    return _Done(as_new, made, others)
 
 
 def _insert_strangers(
