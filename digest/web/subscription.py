@@ -9,22 +9,25 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from digest import postman, preferences
+from digest import limits, postman, preferences
 from digest.preferences import Press, Sheet
 from digest.web import forms, wordings
-from digest.web.clients import proof_of
+from digest.web.clients import client_ip, proof_of
 from digest.web.pages import page, services_of
 from digest.web.sign_up import blanks
 from digest.web.wordings import Wording
 from subscribers import consent, roster
 from subscribers.consent import Gone
+from subscribers.links import Confirmation
 from subscribers.models import State, Subscriber
 
 router = APIRouter()
+
+TOO_OFTEN = "This was pressed too often just now. Nothing was changed; please try again in a few minutes."
 
 
 @router.get("/unsubscribe/{token}")
@@ -37,15 +40,19 @@ def ask_to_unsubscribe(request: Request, token: str) -> Response:
 def unsubscribe(request: Request, token: str) -> Response:
     """Store the opt-out, then say so, whatever the body holds. An unknown token gets the same answer: there is nobody
     left to unsubscribe. Coming back is signing up again, with a new confirmation letter."""
-    services = services_of(request)
-    link_id = services.links.read_unsubscribe(token)
-    with suppress(Gone), services.database.writing() as session:
+    link_id = services_of(request).links.read_unsubscribe(token)
+    if link_id is not None:
+        _unsubscribe(request, link_id)
+    return page(request, "unsubscribed.html", private=True, **blanks(request))
+
+
+def _unsubscribe(request: Request, link_id: str) -> None:
+    """Never limited: a mailbox provider presses for all its people from a few addresses."""
+    proof = proof_of(request, wordings.UNSUBSCRIBE)
+    with suppress(Gone), services_of(request).database.writing() as session:
         person = _person(session, link_id)
         if person is not None:
-            consent.unsubscribe(
-                session, person, now=_now(), source="unsubscribe link", proof=proof_of(request, wordings.UNSUBSCRIBE)
-            )
-    return page(request, "unsubscribed.html", private=True, **blanks(request))
+            consent.unsubscribe(session, person, now=_now(), source="unsubscribe link", proof=proof)
 
 
 @router.get("/confirm/{token}")
@@ -57,22 +64,23 @@ def ask_to_confirm(request: Request, token: str) -> Response:
 @router.post("/confirm/{token}")
 def confirm(request: Request, token: str) -> Response:
     """The person's own yes. A second press is harmless; an old link leads to the form that asks for a new letter."""
-    confirmed = False
-    with suppress(Gone), services_of(request).database.writing() as session:
-        confirmed = _confirm(session, request, token)
-    if confirmed:
+    link = services_of(request).links.read_confirm(token)
+    if link is not None and _confirm(request, link):
         return page(request, "confirmed.html", private=True)
     return page(request, "not_confirmed.html", private=True, **blanks(request))
 
 
-def _confirm(session: Session, request: Request, token: str) -> bool:
-    link, now = services_of(request).links.read_confirm(token), _now()
-    person = _person(session, link.link_id) if link else None
-    if link is None or person is None:
-        return False
-    outcome = consent.confirm(
-        session, person, link, now=now, source="confirm link", proof=proof_of(request, wordings.CONFIRM)
-    )
+def _confirm(request: Request, link: Confirmation) -> bool:
+    """Whether this person is now active, by this press or by one before."""
+    with suppress(Gone), services_of(request).database.writing() as session:
+        person = _person(session, link.link_id)
+        return person is not None and _confirmed(session, request, person, link)
+    return False
+
+
+def _confirmed(session: Session, request: Request, person: Subscriber, link: Confirmation) -> bool:
+    now, proof = _now(), proof_of(request, wordings.CONFIRM)
+    outcome = consent.confirm(session, person, link, now=now, source="confirm link", proof=proof)
     if outcome.letter is not None:
         postman.queue(session, outcome.letter, now=now)
     return outcome.subscriber.state is State.ACTIVE
@@ -101,6 +109,11 @@ def choose(request: Request, token: str, form: forms.Form) -> Response:
 
 
 def _choose(session: Session, request: Request, person: Subscriber, form: forms.Form) -> Sheet:
+    """Every change is kept as an event, and the link may be in many hands: nobody may fill the record with them."""
+    now = _now()
+    exceeded = limits.take(session, limits.by_network("preferences", client_ip(request)), now=now)
+    if exceeded is not None:
+        raise HTTPException(429, TOO_OFTEN, headers={"Retry-After": str(exceeded.retry_after(now))})
     if undo := forms.word(form, "undo"):
         return preferences.undo(session, person, undo, _press(request, wordings.UNDO))
     wanted = preferences.Form(

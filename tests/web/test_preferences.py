@@ -10,7 +10,10 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
+from digest import limits
 from digest.bootstrap import Services
+from digest.web import subscription
+from digest.web.app import create_app
 from digest.web.wordings import PREFERENCES
 from subscribers import consent, policy
 from subscribers.models import ConsentEvent, Subscriber
@@ -334,3 +337,21 @@ def test_our_own_failure_saves_nothing_and_says_so(client: TestClient, services:
 
     assert 503 == answer.status_code
     assert Rhythm.WEEKLY == row_of(services, ada).rhythm
+
+
+def test_nobody_fills_the_record_with_changes(
+    services: Services, ada: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """429 with the time to wait once a network has pressed too often, and nothing changes any more."""
+    moment = datetime.now(UTC)  # all in one window, however long the test takes
+    monkeypatch.setattr(subscription, "_now", lambda: moment)
+    client = TestClient(create_app(services), client=("192.0.2.7", 4000))
+    for number in range(limits.ONE_ADDRESS[0][0]):
+        rhythm = ("weekly", "monthly")[number % 2]
+        assert 200 == client.post(page_of(services, ada), data=FORM | {"rhythm": rhythm}).status_code
+    before = record(row_of(services, ada))
+    answer = client.post(page_of(services, ada), data=FORM | {"plain_text": "yes"})
+
+    assert 429 == answer.status_code
+    assert 1 <= int(answer.headers["retry-after"]) <= 600
+    assert before == record(row_of(services, ada))
