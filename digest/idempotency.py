@@ -23,6 +23,9 @@ KEPT = timedelta(hours=24)
 LEASE = timedelta(minutes=5)
 """A write still under way after that was interrupted: whoever sends it again does it."""
 
+MOST_AT_ONCE = 2_000
+"""Of expired answers deleted in one transaction, so that nobody waits for it."""
+
 _UNDER_WAY = 0
 
 
@@ -84,9 +87,13 @@ def abandon(session: Session, write: Write) -> None:
     session.execute(sa.delete(IdempotencyKey).where(_ours(session, write)))
 
 
-def forget_expired(session: Session, *, now: datetime) -> int:
-    """How many answers were kept long enough, and are gone."""
-    gone = session.execute(sa.delete(IdempotencyKey).where(IdempotencyKey.made_at <= now - KEPT))
+def forget_expired(session: Session, *, now: datetime, most: int = MOST_AT_ONCE) -> int:
+    """Delete answers that were kept long enough, at most so many; says how many those were."""
+    which = (IdempotencyKey.token_id, IdempotencyKey.key_hash)
+    over = sa.select(*which).where(IdempotencyKey.made_at <= now - KEPT).limit(most)
+    gone = session.execute(
+        sa.delete(IdempotencyKey).where(sa.tuple_(*which).in_(over)).execution_options(synchronize_session=False)
+    )
     return int(getattr(gone, "rowcount", 0))
 
 
