@@ -19,7 +19,7 @@ from digest import (
     drafting,
     editions,
     gathering,
-    imports,
+    importing,
     postman,
     reminding,
     requests,
@@ -225,7 +225,7 @@ def bring_in_lists(services: Services, shift: Shift) -> str:
     """Check the lists that staff have uploaded, and bring in those they have decided on."""
     did: list[str] = []
     while not shift.stop.is_set():
-        became = imports.work_next(services.database, clock=shift.clock, stopped=shift.stop.is_set)
+        became = importing.work_next(services.database, clock=shift.clock, stopped=shift.stop.is_set)
         if became is None:
             break
         did.append(became)

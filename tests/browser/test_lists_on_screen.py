@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from digest import imports, sessions
+from digest import importing, imports, sessions
 from digest.models import Role
 from digest.staff import add_staff
 from digest.web.staff_door import cookie_name
@@ -64,7 +64,7 @@ def uploaded(site: Site, name: str, content: str) -> int:
 
 def work(site: Site) -> None:
     """What the clock does within seconds."""
-    while imports.work_next(site.services.database, clock=lambda: datetime.now(UTC)):
+    while importing.work_next(site.services.database, clock=lambda: datetime.now(UTC)):
         pass
 
 

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from database import Database
-from digest import imports
+from digest import importing, imports
 from digest.imports import Tally
 from digest.models import ImportState, Letter, ListImport
 from subscribers import consent, transfer
@@ -40,7 +40,7 @@ def uploaded(database: Database, text: str = LIST, *, name: str = "list.csv", no
 
 
 def worked(database: Database, *, at: datetime = NOW) -> str | None:
-    return imports.work_next(database, clock=lambda: at)
+    return importing.work_next(database, clock=lambda: at)
 
 
 def checked(database: Database, text: str = LIST) -> int:
@@ -134,11 +134,11 @@ def test_a_file_that_is_no_list_fails_with_the_reason(sqlite: Database) -> None:
 
 def test_only_the_first_bad_lines_are_kept(sqlite: Database) -> None:
     """A file of nothing but nonsense makes a short report, with the whole number."""
-    number = checked(sqlite, "email\n" + "nonsense\n" * (imports.MOST_BAD_LINES + 50))
+    number = checked(sqlite, "email\n" + "nonsense\n" * (importing.MOST_BAD_LINES + 50))
     report = tally(sqlite, number)
 
-    assert imports.MOST_BAD_LINES == len(report.bad_lines)
-    assert imports.MOST_BAD_LINES + 50 == report.bad
+    assert importing.MOST_BAD_LINES == len(report.bad_lines)
+    assert importing.MOST_BAD_LINES + 50 == report.bad
 
 
 def test_a_file_name_is_one_short_line(sqlite: Database) -> None:
@@ -287,7 +287,7 @@ def test_asked_to_stop_it_goes_on_elsewhere_at_once(database: Database, basis: s
     number = checked(database, people(35))
     decided(database, number, basis=basis)
 
-    said = imports.work_next(database, clock=lambda: NOW, stopped=lambda: True)
+    said = importing.work_next(database, clock=lambda: NOW, stopped=lambda: True)
     assert f"import {number} interrupted" == said
     assert 10 == count(database, Subscriber)
     worked(database)
@@ -303,7 +303,7 @@ def test_a_worker_that_lost_its_lease_stops(database: Database) -> None:
     """It notices at its next chunk, leaves the row to the other one, and nobody is in twice."""
     number = checked(database, people(35))
     decided(database, number)
-    later = NOW + imports.LEASE * 2
+    later = NOW + importing.LEASE * 2
     moments = iter([NOW])
 
     def clock() -> datetime:
@@ -313,7 +313,7 @@ def test_a_worker_that_lost_its_lease_stops(database: Database) -> None:
         assert f"import {number} brought in: 35 people" == worked(database, at=later) or True
         return later
 
-    assert f"import {number} left to somebody else" == imports.work_next(database, clock=clock)
+    assert f"import {number} left to somebody else" == importing.work_next(database, clock=clock)
     assert (ImportState.DONE, 35) == (found(database, number).state, tally(database, number).brought_in)
     assert 35 == count(database, Subscriber) == count(database, ConsentEvent)
 
@@ -335,7 +335,7 @@ def test_a_killed_worker_is_taken_over(program: Program) -> None:
     with closing(services):
         database = services.database
         number = uploaded(database, people(size), now=datetime.now(UTC))
-        imports.work_next(database, clock=lambda: datetime.now(UTC))
+        importing.work_next(database, clock=lambda: datetime.now(UTC))
         decided(database, number, basis=None, write_to_many=True, at=datetime.now(UTC))
         with running.started(program, "-c", "import scheduler; scheduler.main(['--once', 'imports'])") as worker:
             running.until(lambda: found(database, number).lines_done)
@@ -346,8 +346,8 @@ def test_a_killed_worker_is_taken_over(program: Program) -> None:
         assert ImportState.BRINGING_IN == found(database, number).state
         assert 0 < begun < size
         time.sleep(0.01)
-        assert imports.work_next(database, clock=lambda: datetime.now(UTC)) is None
-        said = imports.work_next(database, clock=lambda: datetime.now(UTC) + imports.LEASE)
+        assert importing.work_next(database, clock=lambda: datetime.now(UTC)) is None
+        said = importing.work_next(database, clock=lambda: datetime.now(UTC) + importing.LEASE)
 
         assert f"import {number} brought in: {size:,} people" == said
         report = tally(database, number)
@@ -374,5 +374,5 @@ def test_the_report_counts_one_reader_once(sqlite: Database) -> None:
     """Of the people left as they are, those whom the interrupted run brought in are taken off, and no others."""
     by_reason = {"is subscribed already": 12, "has unsubscribed": 20}
 
-    assert {"is subscribed already": 2, "has unsubscribed": 20} == imports._counted_once(by_reason, 10, BASIS)
-    assert {"has unsubscribed": 17} == imports._counted_once(by_reason, 15, BASIS)
+    assert {"is subscribed already": 2, "has unsubscribed": 20} == importing._counted_once(by_reason, 10, BASIS)
+    assert {"has unsubscribed": 17} == importing._counted_once(by_reason, 15, BASIS)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from httpx import Response
 
-from digest import imports
+from digest import importing, imports
 from digest.bootstrap import Services
 from digest.models import AuditLine, ImportState, Letter, ListImport, Role
 from digest.web import imports as door
@@ -39,7 +39,7 @@ def upload(client: TestClient, content: bytes = LIST, name: str = "list.csv") ->
 
 
 def work(services: Services) -> None:
-    while imports.work_next(services.database, clock=lambda: datetime.now(UTC)):
+    while importing.work_next(services.database, clock=lambda: datetime.now(UTC)):
         pass
 
 
