@@ -15,7 +15,7 @@ from digest import audit
 from digest.models import Delivery, Edition, Letter, LetterState, Request
 from subscribers import addresses, consent
 from subscribers.consent import Erased
-from subscribers.models import AddressChange, Subscriber
+from subscribers.models import Subscriber
 
 ERASED = "the person was erased"
 REQUESTS_AT_ONCE = 1_000
@@ -30,8 +30,6 @@ def erase(session: Session, subscriber: Subscriber, *, now: datetime, by: str) -
     forget_letters(session, gone)
     _forget_deliveries(session, gone.subscriber_id)
     _forget_requests(session, gone.email_key)
-    # Somebody else may have wished to move to this address.
-    session.execute(sa.delete(AddressChange).where(AddressChange.email_key == gone.email_key))
     audit.note(session, by=by, what="subscriber erased", about=f"subscriber {gone.subscriber_id}", now=now)
 
 

@@ -53,6 +53,7 @@ def _steps(now: datetime) -> Iterator[tuple[str, Step]]:
     yield "sign-in links", _rows(SignInLink, SignInLink.id, SignInLink.expires_at < now - KEEP_SIGN_IN_LINKS)
     yield "answers", _written(lambda session: idempotency.forget_expired(session, now=now))
     yield "undecided lists", _written(lambda session: imports.forget_undecided(session, now=now))
+    yield "address changes", _written(lambda session: consent.forget_changes(session, now=now))
     yield "counts", _written(lambda session: limits.forget(session, now=now, most=ROWS_AT_ONCE))
 
 

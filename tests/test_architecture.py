@@ -17,6 +17,11 @@ DOORS = ("digest/cli/", "digest/web/")
 PURE = {
     "digest/facts.py",
     "digest/headers.py",
+    "digest/last_words.py",
+    "digest/letter_caps.py",
+    "digest/people_words.py",
+    "digest/plots.py",
+    "digest/typos.py",
     "digest/personal.py",
     "digest/plots.py",
     "digest/remarks.py",
@@ -31,6 +36,7 @@ PURE = {
         for path in ROOT.glob(f"digest/{package}/*.py")
     ),
     "subscribers/addresses.py",
+    "subscribers/dialects.py",
     "subscribers/links.py",
     "subscribers/policy.py",
 }

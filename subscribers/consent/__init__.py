@@ -7,7 +7,7 @@ the same transaction. What may happen is decided in `policy`; nothing here is HT
 from subscribers.consent.acts import choose_wishes, confirm, lift, sign_up, suppress, unsubscribe
 from subscribers.consent.adding import Added, BroughtIn, Newcomer, NoBasis, add, add_all, bring_in, forecast
 from subscribers.consent.erasing import Erased, erase, forget_unconfirmed, refuse, unconfirmed
-from subscribers.consent.moving import ask_to_change_address, change_address
+from subscribers.consent.moving import ask_to_change_address, change_address, forget_changes
 from subscribers.consent.outcomes import AddressRefused, Chosen, Outcome
 from subscribers.letters import LetterOwed
 from subscribers.rows import Gone, Proof
@@ -33,6 +33,7 @@ __all__ = [
     "confirm",
     "erase",
     "forecast",
+    "forget_changes",
     "forget_unconfirmed",
     "lift",
     "refuse",

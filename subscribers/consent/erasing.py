@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from subscribers import policy, rows, standings
 from subscribers.consent.outcomes import NO_PROOF, carry_out, note
-from subscribers.models import RefusedAddress, Subscriber
+from subscribers.models import AddressChange, RefusedAddress, Subscriber
 from subscribers.policy import Act, Refusal, State
 from subscribers.secrecy import hashes
 
@@ -38,6 +38,8 @@ def erase(session: Session, subscriber: Subscriber, *, now: datetime) -> Erased:
     gone = Erased(subscriber.id, subscriber.email_key, hashes(session).all_of(subscriber.email_key))
     session.execute(sa.delete(Subscriber).where(Subscriber.id == subscriber.id))
     session.expunge(subscriber)
+    # Somebody else may have wished to move to this address.
+    session.execute(sa.delete(AddressChange).where(AddressChange.email_key == gone.email_key))
     refuse(session, gone.address_hashes[0], because, since=now)
     return gone
 

@@ -11,7 +11,7 @@ from subscribers import policy, rows, standings
 from subscribers.addresses import Address, on_the_wire
 from subscribers.consent.outcomes import NO_PROOF, Outcome, carry_out, letter_to, no_longer_refused
 from subscribers.letters import LetterOwed
-from subscribers.links import new_link_id
+from subscribers.links import CONFIRM_WITHIN, new_link_id
 from subscribers.models import AddressChange, Subscriber
 from subscribers.policy import Act, Refusal, State
 from subscribers.rows import Gone, Proof
@@ -70,3 +70,13 @@ def change_address(
     outcome = carry_out(session, subscriber, decision, Act.CHANGE_ADDRESS, now=now, source=source, proof=proof)
     letter = letter_to("address-changed", before, subscriber.id, now=now, through=source)
     return Outcome(outcome.subscriber, letter, changed=True, why=outcome.why)
+
+
+def forget_changes(session: Session, *, now: datetime) -> int:
+    """Forget addresses that were never confirmed, once no link to do so works any more; says how many.
+
+    A letter may have waited up to two days for its post, and its link then works as long again.
+    """
+    dead = AddressChange.asked_at <= now - 2 * CONFIRM_WITHIN
+    gone = session.execute(sa.delete(AddressChange).where(dead).execution_options(synchronize_session=False))
+    return int(getattr(gone, "rowcount", 0))

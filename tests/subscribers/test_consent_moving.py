@@ -119,3 +119,21 @@ def test_a_bounce_at_the_old_address_after_the_move_is_outdated_by_nothing(datab
         report = consent.suppress(session, ada, Act.BOUNCE, because="550", now=NOW, source="SendGrid", reported_at=NOW)
 
         assert report.changed
+
+
+def test_an_address_nobody_confirmed_is_forgotten(database: Database) -> None:
+    """Four days after it was asked for no link to it works, and nothing is kept of it."""
+    with database.writing() as session:
+        asked(session, confirmed(session, ADA))
+        assert consent.forget_changes(session, now=NOW + timedelta(days=4, seconds=-1)) == 0
+        assert consent.forget_changes(session, now=NOW + timedelta(days=4)) == 1
+
+
+def test_nobody_moves_to_an_address_that_was_erased_meanwhile(database: Database) -> None:
+    """Erasing it takes along what others wished for it."""
+    with database.writing() as session:
+        ada, ben = confirmed(session, ADA), confirmed(session, BEN)
+        asked(session, ada, BEN)
+        consent.erase(session, ben, now=NOW)
+
+        assert session.scalars(sa.select(AddressChange)).all() == []
