@@ -20,7 +20,6 @@ PURE = {
     "digest/last_words.py",
     "digest/letter_caps.py",
     "digest/people_words.py",
-    "digest/plots.py",
     "digest/typos.py",
     "digest/personal.py",
     "digest/plots.py",
