@@ -107,7 +107,7 @@ def restore(
                 )
         finally:
             database.dispose()
-        kept = _put_in_place(services.database, copy, info, sizes, now, progress)
+        kept = _put_in_place(services.database, copy, info, sizes, now=now, progress=progress)
     return Restored(info, paths, editions, people, kept)
 
 
@@ -223,7 +223,7 @@ def _bring_up_to_date(database: Database) -> None:
 
 
 def _put_in_place(
-    database: Database, copy: Path, info: Info, sizes: Mapping[Path, int], now: datetime, progress: Progress
+    database: Database, copy: Path, info: Info, sizes: Mapping[Path, int], *, now: datetime, progress: Progress
 ) -> Path | None:
     if database.is_sqlite:
         _nobody_else(database)
