@@ -153,14 +153,11 @@ def _matching(session: Session, text: str, state: State | None, exact: Subscribe
 
 
 def _holds(session: Session, part: str) -> sa.ColumnElement[bool]:
-    is_sqlite = session.get_bind().dialect.name == "sqlite"
-    if len(part) >= SHORTEST_PART:
-        look = sa.func.instr if is_sqlite else sa.func.strpos
-        return look(Subscriber.search, part) > 0
-    if is_sqlite:
-        return sa.func.substr(Subscriber.search, 1, len(part)) == part
-    # Not by comparing pieces: PostgreSQL would expect so few that it sorts them, after reading the wide rows.
-    return sa.func.starts_with(Subscriber.search, part, type_=sa.Boolean)
+    """Said with a comparison PostgreSQL expects many to pass: else it would read the wide rows, and sort them."""
+    is_begun = len(part) < SHORTEST_PART
+    text = sa.func.substr(Subscriber.search, 1, len(part)) if is_begun else Subscriber.search
+    look = sa.func.instr if session.get_bind().dialect.name == "sqlite" else sa.func.strpos
+    return look(text, part) > 0
 
 
 def _is_in(session: Session, state: State) -> sa.ColumnElement[bool]:
