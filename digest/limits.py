@@ -151,8 +151,10 @@ def _count(session: Session, ends: dict[_Key, int]) -> dict[_Key, int]:
         for (what, subject, window), ends_at in sorted(ends.items())
     ]
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(_LIMITS).values(rows)
-    counted = statement.on_conflict_do_update(
-        index_elements=["what", "subject", "window"], set_={"count": _LIMITS.c.count + 1}
-    ).returning(_LIMITS.c.what, _LIMITS.c.subject, _LIMITS.c.window, _LIMITS.c.count)
-    return {(what, subject, window): count for what, subject, window, count in session.execute(counted)}
+    counted = (
+        dialect.insert(_LIMITS)
+        .on_conflict_do_update(index_elements=["what", "subject", "window"], set_={"count": _LIMITS.c.count + 1})
+        .returning(_LIMITS.c.what, _LIMITS.c.subject, _LIMITS.c.window, _LIMITS.c.count)
+    )
+    # The rows beside the statement and not in it: in it they would be compiled anew for every request.
+    return {(what, subject, window): count for what, subject, window, count in session.execute(counted, rows)}

@@ -14,6 +14,7 @@ from subscribers.policy import Act, Refusal, Standing, State
 from subscribers.secrecy import hashes
 
 FOR_EVER = Refusal.FOR_EVER
+_ACTS = frozenset(act.value for act in Act)
 
 
 def of(session: Session, subscriber: Subscriber) -> Standing:
@@ -55,12 +56,10 @@ def refusals(session: Session, keys: Sequence[str]) -> dict[str, Refusal]:
 
 def last_yes(session: Session, subscriber: Subscriber) -> datetime | None:
     """When the person last confirmed, was added with a basis, or was let in again."""
-    kinds = [act.value for act in (*policy.YES, Act.LIFT)]
-    return session.scalar(
-        sa.select(sa.func.max(ConsentEvent.happened_at)).where(
-            ConsentEvent.subscriber_id == subscriber.id, ConsentEvent.kind.in_(kinds)
-        )
-    )
+    # One person's events are few. Asked for by kind too, a planner may prefer the index by kind, and read everybody's.
+    kinds = {act.value for act in (*policy.YES, Act.LIFT)}
+    events = sa.select(ConsentEvent.kind, ConsentEvent.happened_at).where(ConsentEvent.subscriber_id == subscriber.id)
+    return max((event.happened_at for event in session.execute(events) if event.kind in kinds), default=None)
 
 
 def _by_id(session: Session, known: Mapping[int, tuple[State, Refusal | None]]) -> dict[int, Standing]:
@@ -77,5 +76,6 @@ def _by_id(session: Session, known: Mapping[int, tuple[State, Refusal | None]]) 
             .group_by(ConsentEvent.subscriber_id, ConsentEvent.kind)
         )
         for subscriber_id, kind, number in session.execute(latest):
-            events.setdefault(subscriber_id, {})[Act(kind)] = number
+            if kind in _ACTS:  # wishes change too, and change nobody's consent
+                events.setdefault(subscriber_id, {})[Act(kind)] = number
     return {id_: policy.standing(state, events.get(id_, {}), refused) for id_, (state, refused) in known.items()}
