@@ -153,11 +153,13 @@ def _matching(session: Session, text: str, state: State | None, exact: Subscribe
 
 
 def _holds(session: Session, part: str) -> sa.ColumnElement[bool]:
-    """Said with a comparison PostgreSQL expects many to pass: else it would read the wide rows, and sort them."""
-    is_begun = len(part) < SHORTEST_PART
-    text = sa.func.substr(Subscriber.search, 1, len(part)) if is_begun else Subscriber.search
-    look = sa.func.instr if session.get_bind().dialect.name == "sqlite" else sa.func.strpos
-    return look(text, part) > 0
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    look = sa.func.instr if is_sqlite else sa.func.strpos
+    if len(part) >= SHORTEST_PART:
+        return look(Subscriber.search, part) > 0
+    begins = sa.func.substr(Subscriber.search, 1, len(part))
+    # PostgreSQL expects few to be equal to anything: it would read all the wide rows in order to sort those.
+    return begins == part if is_sqlite else look(begins, part) > 0
 
 
 def _is_in(session: Session, state: State) -> sa.ColumnElement[bool]:
