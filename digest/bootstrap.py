@@ -11,7 +11,7 @@ from pathlib import Path
 
 from database import Database
 from digest.errors import DigestError
-from digest.journal import Journal
+from digest.safekeeping.journal import Journal
 from digest.settings import SHORTEST_KEY, Settings
 from digest.transport import Outbox, Transport
 from subscribers import secrecy

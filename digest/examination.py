@@ -11,14 +11,16 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from digest import audit, jobs, journal, migrations, postman
+from digest import jobs, migrations, postman
 from digest.bootstrap import Services
-from digest.erasing import ERASED
 from digest.errors import DigestError
 from digest.letter_links import EXPIRED, NoLongerOwed
 from digest.models import Edition, Letter, LetterState, Request, Source
+from digest.people.erasing import ERASED
 from digest.proofs import Envelope
 from digest.rendering import render_mail
+from digest.safekeeping import journal
+from digest.staff import audit
 from digest.transport import Outbox, Sender
 
 CLOCK_MAY_BE_SILENT = timedelta(minutes=3)

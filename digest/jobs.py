@@ -13,23 +13,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from database import claim
-from digest import (
-    approving,
-    batches,
-    drafting,
-    editions,
-    gathering,
-    importing,
-    postman,
-    reminding,
-    requests,
-    sending,
-    submitting,
-    tidying,
-    weeks,
-)
+from digest import approving, batches, drafting, editions, gathering, postman, sending, submitting, tidying, weeks
 from digest.bootstrap import Services
 from digest.models import Edition, EditionLog, EditionState, JobRun, Staff
+from digest.people import importing, reminding, requests
 from digest.submitting import Clock
 from digest.weeks import Week
 

@@ -11,24 +11,13 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 import digest
-from digest import (
-    approving,
-    drafting,
-    editions,
-    gathering,
-    migrations,
-    postman,
-    previewing,
-    sending,
-    sessions,
-    staff,
-    stats,
-)
+from digest import approving, drafting, editions, gathering, migrations, postman, previewing, sending, staff, stats
 from digest.bootstrap import Services, bootstrap
 from digest.errors import DigestError
 from digest.models import Role
 from digest.settings import Settings
 from digest.sources.fetching import Fetcher
+from digest.staff import sessions
 from digest.submitting import Clock
 from subscribers import addresses, consent, policy, transfer
 

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from database import Base
-from digest import batches, erasing, idempotency, imports, limits
+from digest import batches, idempotency
 from digest.bootstrap import Services
 from digest.models import JobRun, Letter, LetterState, SignInLink
+from digest.people import erasing, imports, limits
 from digest.transport import Outbox
 from subscribers import consent
 from subscribers.models import Subscriber

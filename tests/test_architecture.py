@@ -17,10 +17,10 @@ DOORS = ("digest/cli/", "digest/web/")
 PURE = {
     "digest/facts.py",
     "digest/headers.py",
-    "digest/last_words.py",
+    "digest/safekeeping/last_words.py",
     "digest/letter_caps.py",
-    "digest/people_words.py",
-    "digest/typos.py",
+    "digest/people/words.py",
+    "digest/people/typos.py",
     "digest/personal.py",
     "digest/plots.py",
     "digest/remarks.py",

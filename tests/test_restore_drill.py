@@ -20,9 +20,10 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from database import Base
-from digest import approving, erasing, jobs
+from digest import approving, jobs
 from digest.bootstrap import Services
 from digest.models import Batch, BatchState, Edition
+from digest.people import erasing
 from digest.web.app import create_app
 from subscribers import addresses, consent
 from subscribers.models import State, Subscriber

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from digest import audit, backups
 from digest.cli import console
 from digest.cli.console import AsJson
 from digest.cli.services import opened
+from digest.safekeeping import backups
+from digest.staff import audit
 
 app = typer.Typer(no_args_is_help=True, help="The log of what staff and programs did.")
 

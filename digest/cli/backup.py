@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from digest import audit, backups, restoring
 from digest.cli import console
 from digest.cli.console import AsJson
 from digest.cli.services import opened
-from digest.restoring import Restored
+from digest.safekeeping import backups, restoring
+from digest.safekeeping.restoring import Restored
+from digest.staff import audit
 
 
 def backup(

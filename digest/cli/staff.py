@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from digest import sessions, staff, tokens
+from digest import staff
 from digest.cli import console
 from digest.cli.console import AsJson
 from digest.cli.services import opened
 from digest.models import ApiToken, Role, Staff
+from digest.staff import sessions, tokens
 from subscribers.links import SIGN_IN_WITHIN
 
 app = typer.Typer(no_args_is_help=True, help="People who look after the newsletter, and programs that help them.")

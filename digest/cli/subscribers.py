@@ -10,7 +10,6 @@ import sqlalchemy as sa
 import typer
 from sqlalchemy.orm import Session
 
-from digest import erasing
 from digest.bootstrap import Services
 from digest.cli import console, subscriber_lists
 from digest.cli.console import AsJson
@@ -18,6 +17,7 @@ from digest.cli.services import opened
 from digest.cli.subscriber_lists import SHELL, ConfirmedBy, InState, Unusable, owe, print_array, stop_unless_whole
 from digest.errors import DigestError
 from digest.models import Letter
+from digest.people import erasing
 from subscribers import addresses, consent, roster, transfer
 from subscribers.addresses import BadAddress
 from subscribers.consent import Newcomer, Outcome

@@ -11,7 +11,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 
 from database import WriteLockTimeout
 from digest.bootstrap import Services
-from digest.journal import JournalFailed
+from digest.safekeeping.journal import JournalFailed
 from digest.web import (
     archive,
     embed,

@@ -1,7 +1,7 @@
 """The way every stranger's form takes that holds an address: looked at, counted, stored. Nothing in it knows anybody.
 
 What it answers depends on what was posted and on how often, never on whose address it is: the same statements are run
-for every address, and what follows from them is found out afterwards (`digest.requests`).
+for every address, and what follows from them is found out afterwards (`digest.people.requests`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from datetime import datetime
 from fastapi import Request
 from starlette.datastructures import FormData
 
-from digest import limits, requests, typos
-from digest.limits import Rule
 from digest.models import RequestKind
+from digest.people import limits, requests, typos
+from digest.people.limits import Rule
 from digest.web import clients, forms
 from digest.web.pages import services_of
 from digest.web.wordings import Wording

@@ -11,8 +11,8 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response, StreamingResponse
 
 from database import Database
-from digest import audit
-from digest.bulk import Selection, search_noted
+from digest.people.bulk import Selection, search_noted
+from digest.staff import audit
 from digest.web.pages import services_of
 from digest.web.people_list import LONGEST_TEXT
 from digest.web.staff_door import Operator, Visitor

@@ -16,9 +16,10 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import FormData, UploadFile
 from starlette.types import Message, Receive
 
-from digest import audit, imports
-from digest.imports import NoSuchImport, NothingToDecide
 from digest.models import ImportState, ListImport
+from digest.people import imports
+from digest.people.imports import NoSuchImport, NothingToDecide
+from digest.staff import audit
 from digest.web import forms
 from digest.web.pages import services_of
 from digest.web.staff_door import Operator, Visitor

@@ -12,8 +12,9 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from digest import erasing, limits, my_data, postman
+from digest import postman
 from digest.models import RequestKind
+from digest.people import erasing, limits, my_data
 from digest.web import asking, forms, wordings
 from digest.web.asking import Sheet
 from digest.web.clients import proof_of

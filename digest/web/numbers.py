@@ -10,8 +10,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from markupsafe import Markup
 
-from digest import people_numbers, plots
-from digest.people_numbers import CAME, LEFT, PeopleNumbers, WeekOfPeople
+from digest import plots
+from digest.people import numbers as people_numbers
+from digest.people.numbers import CAME, LEFT, PeopleNumbers, WeekOfPeople
 from digest.plots import Axis, Caption, Frame, Series
 from digest.rendering.typography import spoken_day
 from digest.web.pages import services_of

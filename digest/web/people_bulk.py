@@ -8,8 +8,8 @@ from time import monotonic
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from digest import bulk
-from digest.bulk import BulkAct, CountChanged, NoReason, Selection, TooMany
+from digest.people import bulk
+from digest.people.bulk import BulkAct, CountChanged, NoReason, Selection, TooMany
 from digest.web import forms
 from digest.web.pages import services_of
 from digest.web.people_list import Place, selection_of

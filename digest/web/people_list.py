@@ -11,8 +11,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
-from digest import people
-from digest.bulk import Selection
+from digest.people import dossiers
+from digest.people.bulk import Selection
 from digest.web.pages import environment, services_of
 from digest.web.staff_door import Operator
 from digest.web.staff_pages import staff_page
@@ -140,7 +140,7 @@ def _shown(request: Request, rows: Rows, place: Place) -> dict[str, Any]:
         "export": first.address("/people/export.csv"),
         "states": list(State),
         "zone": services_of(request).settings.digest_timezone,
-        "shown_name": people.shown_name,
+        "shown_name": dossiers.shown_name,
     }
 
 

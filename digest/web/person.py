@@ -13,7 +13,9 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 from starlette.convertors import Convertor, register_url_convertor
 
-from digest import audit, erasing, people, postman
+from digest import postman
+from digest.people import dossiers, erasing
+from digest.staff import audit
 from digest.web import forms
 from digest.web.pages import services_of
 from digest.web.staff_door import Operator, Visitor
@@ -177,7 +179,7 @@ def _erase_page(
     with services_of(request).database.reading() as session:
         person = _there(session, number)
         stands = standings.of(session, person)
-        editions = len(people.deliveries_of(session, person))
+        editions = len(dossiers.deliveries_of(session, person))
     for_ever = policy.refusal_after_erasing(stands) is policy.Refusal.FOR_EVER
     return staff_page(
         request,
@@ -243,7 +245,7 @@ def _dossier(
     services = services_of(request)
     zone = services.settings.digest_timezone
     with services.database.reading() as session:
-        found = people.dossier(session, number, now=_now(), zone=zone)
+        found = dossiers.dossier(session, number, now=_now(), zone=zone)
     if found is None:
         raise GONE
     return staff_page(

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from digest import sessions
 from digest.models import RequestKind
+from digest.staff import sessions
 from digest.web import asking, forms
 from digest.web.asking import Sheet
 from digest.web.pages import services_of

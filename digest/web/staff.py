@@ -10,10 +10,10 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 
-from digest import audit, sessions, staff, tokens
+from digest import staff
 from digest.errors import DigestError
 from digest.models import AuditLine, Role, Staff
-from digest.staff import Right
+from digest.staff import Right, audit, sessions, tokens
 from digest.web import forms
 from digest.web.pages import services_of
 from digest.web.sign_in import signed_out

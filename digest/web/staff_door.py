@@ -17,9 +17,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from digest import sessions
 from digest.models import Role
-from digest.staff import RIGHTS, Right
+from digest.staff import RIGHTS, Right, sessions
 from digest.web.pages import environment, services_of
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -13,8 +13,9 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from digest import limits, postman, preferences
-from digest.preferences import Press, Sheet
+from digest import postman
+from digest.people import limits, preferences
+from digest.people.preferences import Press, Sheet
 from digest.web import forms, wordings
 from digest.web.clients import client_ip, proof_of
 from digest.web.pages import page, services_of

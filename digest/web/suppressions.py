@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from digest import suppressions
-from digest.suppressions import Mark
+from digest.people import suppressions
+from digest.people.suppressions import Mark
 from digest.web.pages import services_of
 from digest.web.staff_door import Operator
 from digest.web.staff_pages import staff_page

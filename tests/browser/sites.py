@@ -17,8 +17,9 @@ from pathlib import Path
 import uvicorn
 
 from database import Database
-from digest import postman, requests
+from digest import postman
 from digest.bootstrap import Services
+from digest.people import requests
 from digest.web.app import create_app
 from subscribers.models import Subscriber
 from tests import make
@@ -69,7 +70,7 @@ def served(folder: Path, migrated: Path, **settings: str) -> Iterator[Site]:
         listening.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         database = Database(f"sqlite:///{folder / 'digest.db'}")
-        services = make.services(database, folder, DIGEST_SITE_URL=address, **settings)
+        services = make.services(database, folder, transport=None, DIGEST_SITE_URL=address, **settings)
         server = uvicorn.Server(
             uvicorn.Config(create_app(services), log_config=None, access_log=False, lifespan="off", ws="none")
         )

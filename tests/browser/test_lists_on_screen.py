@@ -12,9 +12,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from digest import importing, imports, sessions
 from digest.models import Role
-from digest.staff import add_staff
+from digest.people import importing, imports
+from digest.staff import add_staff, sessions
 from digest.web.staff_door import cookie_name
 from subscribers import addresses, consent
 from subscribers.consent import Newcomer

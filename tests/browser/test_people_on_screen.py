@@ -18,10 +18,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
 from database import Database
-from digest import sessions
 from digest.bootstrap import Services
 from digest.models import Role
-from digest.staff import add_staff
+from digest.staff import add_staff, sessions
 from digest.web.app import create_app
 from digest.web.staff_door import cookie_name
 from subscribers import consent

@@ -16,10 +16,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from database import Database
-from digest import audit, sessions, tokens
 from digest.bootstrap import Services
 from digest.models import Role
-from digest.staff import add_staff, member
+from digest.staff import add_staff, audit, member, sessions, tokens
 from digest.web.app import create_app
 from tests import make
 

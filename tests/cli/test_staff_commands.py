@@ -11,10 +11,12 @@ import pytest
 import structlog
 
 from database import Database
-from digest import audit, backups, migrations, rehearsal, sessions, staff, tokens
+from digest import migrations, rehearsal, staff
 from digest.bootstrap import Services
 from digest.cli.app import run
 from digest.models import Role
+from digest.safekeeping import backups
+from digest.staff import audit, sessions, tokens
 from subscribers.links import Links
 from tests.subscribers.cast import EARLIER, NOW
 

@@ -13,20 +13,15 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from database import Base
-from digest import (
-    audit,
-    backups,
-    editions,
-    restoring,
-    sending,
-    tables,
-)
+from digest import editions, sending
 from digest.bootstrap import Services
-from digest.journal import Journal
 from digest.models import (
     Edition,
 )
-from digest.restoring import Restored
+from digest.safekeeping import backups, restoring, tables
+from digest.safekeeping.journal import Journal
+from digest.safekeeping.restoring import Restored
+from digest.staff import audit
 from digest.submitting import Submitter
 from subscribers import consent
 from subscribers.models import State, Subscriber

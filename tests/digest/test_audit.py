@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from database import Database
-from digest import audit
-from digest.audit import BEGINNING, Broken, Head
 from digest.models import AuditLine
+from digest.staff import audit
+from digest.staff.audit import BEGINNING, Broken, Head
 
 NOW = datetime(2026, 11, 20, 9, 0, 0, 123456, tzinfo=UTC)
 

@@ -14,11 +14,12 @@ import pytest
 import sqlalchemy as sa
 
 from database import Database
-from digest import audit, backups, tables
-from digest.backups import AlreadyThere, Damaged, NotABackup
 from digest.bootstrap import Services
-from digest.journal import Journal
 from digest.models import Edition
+from digest.safekeeping import backups, tables
+from digest.safekeeping.backups import AlreadyThere, Damaged, NotABackup
+from digest.safekeeping.journal import Journal
+from digest.staff import audit
 from subscribers import consent
 from tests import make
 

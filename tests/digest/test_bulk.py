@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from database import Database
-from digest import bulk
-from digest.bulk import BulkAct, CountChanged, Done, NoReason, Selection, TooMany
 from digest.models import AuditLine, Letter
+from digest.people import bulk
+from digest.people.bulk import BulkAct, CountChanged, Done, NoReason, Selection, TooMany
 from subscribers import consent, roster
 from subscribers.models import ConsentEvent, State, Subscriber
 from subscribers.policy import Act

@@ -12,9 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from database import Base, Database
-from digest import audit, editions, erasing, integrity, limits, postman, requests, sending, stats, tidying
+from digest import editions, integrity, postman, sending, stats, tidying
 from digest.bootstrap import Services
 from digest.models import Delivery, EditionState, Letter, LetterState, Request, RequestKind
+from digest.people import erasing, limits, requests
+from digest.staff import audit
 from subscribers import addresses, consent, policy, roster
 from subscribers.consent import Gone, Proof
 from subscribers.models import AddressChange, State, Subscriber

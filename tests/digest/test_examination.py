@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from digest import erasing, examination, postman, requests
+from digest import examination, postman
 from digest.bootstrap import Services
 from digest.models import Letter, RequestKind
+from digest.people import erasing, requests
 from digest.transport import Refused
 from subscribers import addresses, roster
 from subscribers.consent import Proof

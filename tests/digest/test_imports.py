@@ -12,9 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from database import Database
-from digest import importing, imports
-from digest.imports import Tally
 from digest.models import ImportState, Letter, ListImport
+from digest.people import importing, imports
+from digest.people.imports import Tally
 from subscribers import consent, transfer
 from subscribers.models import ConsentEvent, State, Subscriber
 from tests import make, running

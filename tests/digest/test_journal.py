@@ -17,10 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from database import Database
-from digest import journal, sending
+from digest import sending
 from digest.bootstrap import Services, bootstrap
-from digest.journal import Journal, JournalFailed, JournalUnreadable
 from digest.models import Batch
+from digest.safekeeping import journal
+from digest.safekeeping.journal import Journal, JournalFailed, JournalUnreadable
 from digest.settings import Settings
 from digest.submitting import Submitter
 from digest.web.app import create_app

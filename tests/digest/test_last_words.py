@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from database import Database
 from digest import migrations
-from digest.last_words import refusal, still_held
+from digest.safekeeping.last_words import refusal, still_held
 from subscribers import addresses, consent, secrecy
 from subscribers.addresses import Address
 from subscribers.links import Confirmation

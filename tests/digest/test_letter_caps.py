@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from database import Database
-from digest import erasing, letter_caps, postman, reminding, requests, tidying
+from digest import letter_caps, postman, tidying
 from digest.bootstrap import Services
 from digest.letter_caps import CONFIRMING, MOST, Written
 from digest.models import Letter, LetterState, RequestKind
+from digest.people import erasing, reminding, requests
 from digest.transport import Unavailable
 from subscribers import addresses, consent, policy, roster, secrecy
 from subscribers.consent import Newcomer, Proof

@@ -13,10 +13,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from database import Base, Database
-from digest import erasing, postman, sessions
+from digest import postman
 from digest.bootstrap import Services
 from digest.models import Letter
+from digest.people import erasing
 from digest.postman import Posted
+from digest.staff import sessions
 from subscribers import addresses, consent, roster
 from subscribers.letters import LetterKind, LetterOwed
 from subscribers.models import AddressChange, State, Subscriber

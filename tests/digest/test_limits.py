@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from database import Base, Database
-from digest import limits
-from digest.limits import BIG_PROVIDERS, Rule
 from digest.models import Limit
+from digest.people import limits
+from digest.people.limits import BIG_PROVIDERS, Rule
 from subscribers import secrecy
 from tests.make import SECRET
 from tests.make import SEEN as NOW

@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from database import Database
-from digest import editions, people, people_words, postman, sending, stats
+from digest import editions, postman, sending, stats
 from digest.bootstrap import Services
 from digest.models import Batch, BatchState, Delivery, Edition, Letter, LetterState, Role
-from digest.people import Dossier, Happening
-from digest.people_words import Fate
+from digest.people import dossiers
+from digest.people import words as people_words
+from digest.people.dossiers import Dossier, Happening
+from digest.people.words import Fate
 from digest.staff import add_staff
 from subscribers import addresses, consent, policy
 from subscribers.consent import Proof
@@ -38,7 +40,7 @@ PRESSED = Proof("Yes, send me one a week.", "confirm 2", "203.0.113.10", "Anothe
 
 
 def of(session: Session, person: Subscriber, *, now: datetime = make.SEND) -> Dossier:
-    found = people.dossier(session, person.id, now=now, zone=BERLIN)
+    found = dossiers.dossier(session, person.id, now=now, zone=BERLIN)
     assert found is not None
     return found
 
@@ -78,7 +80,7 @@ def prepared(services: Services, *, readers: int = 0) -> None:
 def test_nobody_has_no_dossier(database: Database) -> None:
     """A number that is nobody's is answered with nothing."""
     with database.reading() as session:
-        assert people.dossier(session, 17, now=make.SEND, zone=BERLIN) is None
+        assert dossiers.dossier(session, 17, now=make.SEND, zone=BERLIN) is None
 
 
 def test_everything_stands_in_one_timeline_the_latest_first(services: Services) -> None:
@@ -302,7 +304,7 @@ def test_deliveries_are_found_by_their_key(sqlite: Database) -> None:
         session.add(Edition(**rules, **moments, prepared_at=make.SEND))
     with sqlite.reading() as session:
         sa.event.listen(session.connection(), "before_cursor_execute", explained)
-        people.deliveries_of(session, ada)
+        dossiers.deliveries_of(session, ada)
     assert any("deliveries" in step for step in plans)
     assert [] == [step for step in plans if step.startswith("SCAN") and "deliveries" in step]
 
@@ -401,7 +403,7 @@ TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 @given(st.text(max_size=60))
 def test_a_shown_name_is_one_line_that_can_be_seen(name: str) -> None:
     """Whatever a name is made of: no line end, no control, no override of direction, never blank."""
-    shown = people.shown_name(name)
+    shown = dossiers.shown_name(name)
 
     assert shown is None or shown.strip()
     for character in shown or "":
@@ -422,7 +424,7 @@ def test_a_shown_name_is_one_line_that_can_be_seen(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "  ", "\u200b", "\u2060\u200b\u00ad", "\u3164\u3164", "\u2800", None])
 def test_a_name_nobody_can_see_is_none(name: str | None) -> None:
     """Zero-width signs and letters that show nothing are no name."""
-    assert people.shown_name(name) is None
+    assert dossiers.shown_name(name) is None
 
 
 def test_one_person_s_wishes_in_words() -> None:

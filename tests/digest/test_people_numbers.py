@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from database import Base, Database
-from digest import people_numbers
-from digest.people_numbers import PeopleNumbers, WeekOfPeople
+from digest.people import numbers as people_numbers
+from digest.people.numbers import PeopleNumbers, WeekOfPeople
 from digest.weeks import Week
 from subscribers import addresses, consent, roster
 from subscribers.consent import Newcomer

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from database import Database
-from digest import preferences
-from digest.preferences import MOST_WEEKS, Form, NotSaved, filled, pauses, read
+from digest.people import preferences
+from digest.people.preferences import MOST_WEEKS, Form, NotSaved, filled, pauses, read
 from subscribers.wishes import Rhythm, Wishes
 from tests import make
 

@@ -12,10 +12,11 @@ import structlog
 from sqlalchemy.orm import Session
 
 from database import Database
-from digest import erasing, jobs, requests
+from digest import jobs
 from digest.bootstrap import Services
 from digest.models import Letter, Request, RequestKind
-from digest.requests import FIRST_RETRY, LONGEST_LOOK, MOST_ATTEMPTS
+from digest.people import erasing, requests
+from digest.people.requests import FIRST_RETRY, LONGEST_LOOK, MOST_ATTEMPTS
 from subscribers import addresses, consent, policy, roster
 from subscribers.consent import Proof
 from subscribers.models import ConsentEvent, State, Subscriber

@@ -10,16 +10,13 @@ import pytest
 from alembic import command
 
 from database import Database
-from digest import (
-    audit,
-    backups,
-    journal,
-    migrations,
-)
-from digest.backups import Damaged
+from digest import migrations
 from digest.bootstrap import Services
-from digest.journal import Journal, JournalUnreadable
-from digest.restoring import InUse, NoJournal, NotEmpty, UnknownKey
+from digest.safekeeping import backups, journal
+from digest.safekeeping.backups import Damaged
+from digest.safekeeping.journal import Journal, JournalUnreadable
+from digest.safekeeping.restoring import InUse, NoJournal, NotEmpty, UnknownKey
+from digest.staff import audit
 from subscribers import consent, secrecy
 from subscribers.models import State, Subscriber
 from subscribers.notes import Note

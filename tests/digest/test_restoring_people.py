@@ -13,10 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from database import Database
-from digest import (
-    audit,
-)
 from digest.bootstrap import Services
+from digest.staff import audit
 from subscribers import addresses, consent, secrecy
 from subscribers.links import Confirmation
 from subscribers.models import ConsentEvent, RefusedAddress, State, Subscriber

@@ -9,10 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from database import Database
-from digest import sessions, staff
+from digest import staff
 from digest.bootstrap import Services
 from digest.models import AuditLine, Letter, Role, SignInLink, Staff, StaffSession
-from digest.sessions import IDLE, LONGEST, SEEN_NOTED_EVERY
+from digest.staff import sessions
+from digest.staff.sessions import IDLE, LONGEST, SEEN_NOTED_EVERY
 from subscribers import addresses
 from subscribers.links import SIGN_IN_WITHIN
 

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from database import Database
-from digest import tokens
 from digest.models import ApiToken, AuditLine
-from digest.tokens import USE_NOTED_EVERY
+from digest.staff import tokens
+from digest.staff.tokens import USE_NOTED_EVERY
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.typos import ENDINGS, PROVIDERS, REAL, distance, meant
+from digest.people.typos import ENDINGS, PROVIDERS, REAL, distance, meant
 from subscribers.addresses import parse
 
 words = st.text("abcd", max_size=6)

@@ -65,7 +65,7 @@ def test_whoever_becomes_pending_is_owed_a_confirmation_letter() -> None:
     for act, state in itertools.product(Act, (None, *State)):
         decision = policy.decide(act, Standing(state, by_operators_only=True))
         owed = decision.recorded and decision.after is PENDING
-        assert ("confirm" if owed else others.get((act, state))) == decision.letter  # type: ignore[call-overload]
+        assert ("confirm" if owed else others.get((act, state))) == decision.letter
 
 
 @given(histories)

@@ -9,8 +9,8 @@ from typing import Any
 from fastapi.testclient import TestClient
 from httpx import Response
 
-from digest import tokens
 from digest.bootstrap import Services
+from digest.staff import tokens
 
 
 def bearer(services: Services, scopes: Iterable[str] = tokens.SCOPES) -> dict[str, str]:

@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 
 from fastapi.testclient import TestClient
 
-from digest import sessions
 from digest.bootstrap import Services
 from digest.models import Role, Staff
-from digest.staff import add_staff
+from digest.staff import add_staff, sessions
 from digest.web.staff_door import cookie_name
 
 NAMES = {Role.EDITOR: "edda@example.com", Role.OPERATOR: "otto@example.com", Role.ADMIN: "anna@example.com"}

@@ -14,9 +14,11 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from digest import library, limits, requests, sending, stats, tokens
+from digest import library, sending, stats
 from digest.bootstrap import Services
 from digest.models import ApiToken, Comparison, Edition, EditionState, Letter, Request
+from digest.people import limits, requests
+from digest.staff import tokens
 from digest.web.api import callers
 from digest.web.api.subscribers import DOOR
 from digest.web.app import create_app

@@ -212,7 +212,7 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory, _migrated_sqlite: Any) -> I
         pytest.MonkeyPatch.context() as unlimited,
         TestClient(create_app(services), follow_redirects=False, raise_server_exceptions=False) as client,
     ):
-        unlimited.setattr("digest.limits.take", lambda *_, **__: None)
+        unlimited.setattr("digest.people.limits.take", lambda *_, **__: None)
         yield Program(client, bearer(services))
     services.close()
 

@@ -68,7 +68,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, _migrated_sqlite: Path) -> I
     services = make.services(Database(f"sqlite:///{folder / 'digest.db'}"), folder)
     make.draft(services, entries=2)
     with pytest.MonkeyPatch.context() as unlimited:
-        unlimited.setattr("digest.limits.take", lambda *_, **__: None)
+        unlimited.setattr("digest.people.limits.take", lambda *_, **__: None)
         app = create_app(services)
         yield World(app, schemathesis.openapi.from_asgi("/api/openapi.json", app), bearer(services))
     services.close()

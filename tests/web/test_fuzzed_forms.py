@@ -112,7 +112,7 @@ def house(
 ) -> Iterator[House]:
     """Without limits on how often: they would answer before the form is read."""
     with pytest.MonkeyPatch.context() as unlimited:
-        unlimited.setattr("digest.limits.take", lambda *_, **__: None)
+        unlimited.setattr("digest.people.limits.take", lambda *_, **__: None)
         found = build(tmp_path_factory.mktemp("fuzzed"), _migrated_sqlite)
         with found.client:
             if request.param == "an admin":

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from httpx import Response
 
-from digest import importing, imports
 from digest.bootstrap import Services
 from digest.models import AuditLine, ImportState, Letter, ListImport, Role
+from digest.people import importing, imports
 from digest.web import imports as door
 from subscribers import roster, transfer
 from subscribers.models import State

@@ -11,9 +11,10 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from digest import limits, my_data, requests, sending
+from digest import sending
 from digest.bootstrap import Services
 from digest.models import AuditLine, Delivery, Letter, Request
+from digest.people import limits, my_data, requests
 from subscribers import addresses, consent, roster
 from subscribers.models import AddressChange, ConsentEvent, RefusedAddress, State, Subscriber
 from tests import make

@@ -14,10 +14,11 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest import logs, postman, requests, tokens
+from digest import logs, postman
 from digest.bootstrap import Services
 from digest.models import Role
-from digest.staff import add_staff
+from digest.people import requests
+from digest.staff import add_staff, tokens
 from digest.transport import Refused, Unavailable
 from digest.web.app import create_app
 from tests.fakes import ScriptedTransport

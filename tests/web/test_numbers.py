@@ -9,9 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 from selectolax.lexbor import LexborHTMLParser
 
-from digest import people_numbers
 from digest.bootstrap import Services
-from digest.suppressions import Mark
+from digest.people import numbers as people_numbers
+from digest.people.suppressions import Mark
 from digest.web import suppressions as door
 from digest.web.numbers import share
 from subscribers import addresses, consent

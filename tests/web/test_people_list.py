@@ -13,10 +13,10 @@ from httpx import Response
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest import bulk
 from digest.bootstrap import Services
-from digest.bulk import Selection
 from digest.models import AuditLine, Role
+from digest.people import bulk
+from digest.people.bulk import Selection
 from digest.web import people_bulk, people_list
 from digest.web.people_list import Place
 from subscribers import consent, roster

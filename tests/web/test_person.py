@@ -13,7 +13,7 @@ from markupsafe import escape
 from digest import postman
 from digest.bootstrap import Services
 from digest.models import AuditLine, Letter, LetterState, Role
-from digest.people import shown_name
+from digest.people.dossiers import shown_name
 from digest.web import person as person_page
 from subscribers import consent, roster
 from subscribers.addresses import parse

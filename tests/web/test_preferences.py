@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from digest import limits
 from digest.bootstrap import Services
+from digest.people import limits
 from digest.web import subscription
 from digest.web.app import create_app
 from digest.web.wordings import PREFERENCES

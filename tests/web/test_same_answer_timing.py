@@ -18,9 +18,9 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from httpx import Response
 
-from digest import erasing, limits
 from digest.bootstrap import Services
 from digest.models import Role
+from digest.people import erasing, limits
 from digest.staff import add_staff
 from subscribers import addresses
 from tests import make

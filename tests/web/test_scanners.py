@@ -14,9 +14,10 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from digest import postman, requests, sending
+from digest import postman, sending
 from digest.bootstrap import Services
 from digest.models import Letter, RequestKind, Role
+from digest.people import requests
 from digest.transport import Request
 from subscribers import addresses, consent, roster
 from subscribers.consent import LetterOwed, Proof

@@ -15,10 +15,11 @@ from fastapi.testclient import TestClient
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from digest import limits, postman, requests, sessions
+from digest import postman
 from digest.bootstrap import Services
 from digest.models import AuditLine, Letter, Limit, Request, Role, SignInLink, StaffSession
-from digest.staff import add_staff
+from digest.people import limits, requests
+from digest.staff import add_staff, sessions
 from digest.web.app import create_app
 from digest.web.staff_door import local_path
 from tests import make

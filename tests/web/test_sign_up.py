@@ -15,9 +15,10 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from digest import erasing, limits, requests, sending
+from digest import sending
 from digest.bootstrap import Services
 from digest.models import Letter, Request
+from digest.people import erasing, limits, requests
 from digest.web import sign_up
 from digest.web.app import create_app
 from digest.web.wordings import SIGN_UP

@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from digest import requests
 from digest.bootstrap import Services
 from digest.models import Letter
+from digest.people import requests
 from digest.web.wordings import CONFIRM, UNSUBSCRIBE
 from subscribers import addresses, consent
 from subscribers.models import ConsentEvent, State, Subscriber

@@ -9,10 +9,11 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
-from digest import limits, tokens
 from digest.bootstrap import Services
-from digest.limits import Rule
 from digest.models import ApiToken
+from digest.people import limits
+from digest.people.limits import Rule
+from digest.staff import tokens
 from digest.web.api.problems import NO_TOKEN, NOT_ALLOWED, TOO_OFTEN, Problem
 from digest.web.clients import client_ip
 from digest.web.pages import services_of

@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from database import WriteLockTimeout
 from digest.errors import DigestError
-from digest.journal import JournalFailed
+from digest.safekeeping.journal import JournalFailed
 from digest.web.pages import services_of
 from subscribers.texts import shortened
 

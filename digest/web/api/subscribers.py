@@ -10,10 +10,10 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from digest import limits, requests
 from digest.idempotency import Answer
-from digest.limits import Rule
 from digest.models import RequestKind
+from digest.people import limits, requests
+from digest.people.limits import Rule
 from digest.web.api import openapi, writes
 from digest.web.api.bodies import Small, read
 from digest.web.api.callers import Caller, caller, too_often

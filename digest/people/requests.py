@@ -15,9 +15,10 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from digest import postman, sessions
+from digest import postman
 from digest.bootstrap import Services
 from digest.models import Request, RequestKind
+from digest.staff import sessions
 from subscribers import addresses, consent, roster
 from subscribers.addresses import Address
 from subscribers.consent import AddressRefused, LetterOwed, Newcomer, Proof

@@ -11,8 +11,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from digest import audit
 from digest.models import Delivery, Edition, Letter, LetterState, Request
+from digest.staff import audit
 from subscribers import addresses, consent
 from subscribers.consent import Erased
 from subscribers.models import Subscriber

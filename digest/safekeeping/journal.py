@@ -1,7 +1,7 @@
 """The journal: what must survive the loss of the database, written and fsynced before the transaction commits.
 
 It is written ahead: a line whose transaction then failed does no harm, a commit without its line would. A restored
-backup is made to obey it before anything else may happen (`digest.restoring`). One file for each host.
+backup is made to obey it before anything else may happen (`digest.safekeeping.restoring`). One file for each host.
 
 The format, version 1: JSON Lines in UTF-8, one object a line, never changed and only added to.
 

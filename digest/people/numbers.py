@@ -15,7 +15,8 @@ from datetime import datetime, time, timedelta, tzinfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from digest import suppressions, weeks
+from digest import weeks
+from digest.people import suppressions
 from digest.weeks import Week, WeekTime
 from subscribers import roster
 from subscribers.models import ConsentEvent, RefusedAddress

@@ -21,10 +21,12 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from database import Database
-from digest import aftermath, audit, backups, journal, migrations, replaying, tables
-from digest.backups import Info, Progress
+from digest import migrations
 from digest.bootstrap import Services
 from digest.errors import DigestError
+from digest.safekeeping import aftermath, backups, journal, replaying, tables
+from digest.safekeeping.backups import Info, Progress
+from digest.staff import audit
 
 # What a program that has just been started on an empty database writes by itself.
 WRITTEN_BY_ITSELF = {"alembic_version", "job_runs", "limits", "sources"}

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from database import Database
-from digest import erasing
-from digest.backups import Progress
-from digest.journal import Line
-from digest.last_words import refusal, still_held
+from digest.people import erasing
+from digest.safekeeping.backups import Progress
+from digest.safekeeping.journal import Line
+from digest.safekeeping.last_words import refusal, still_held
 from subscribers import consent
 from subscribers.models import ConsentEvent, State, Subscriber
 from subscribers.notes import Note, What

@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from digest import people_words, wording
+from digest import wording
 from digest.models import Batch, Delivery, Edition, Letter, LetterState, Staff
-from digest.people_words import Choice, Fate
+from digest.people import words as people_words
+from digest.people.words import Choice, Fate
 from digest.rendering.typography import typeset
 from subscribers import policy, roster, standings
 from subscribers.models import AddressChange, ConsentEvent, Subscriber

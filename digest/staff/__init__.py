@@ -9,9 +9,9 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from digest import audit, sessions
 from digest.errors import DigestError
 from digest.models import Role, Staff
+from digest.staff import audit, sessions
 from subscribers import addresses
 from subscribers.addresses import Address, BadAddress
 

@@ -12,9 +12,9 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from digest import people
 from digest.models import Letter
-from digest.people import Delivered
+from digest.people import dossiers
+from digest.people.dossiers import Delivered
 from subscribers import roster
 from subscribers.models import AddressChange, ConsentEvent, State, Subscriber
 
@@ -116,7 +116,7 @@ def held(session: Session, person: Subscriber) -> Held:
         moving_to=moving.email if moving else None,
         events=tuple(map(_event, roster.dossier(session, person).events)),
         letters=tuple(map(_letter, letters)),
-        deliveries=tuple(map(_delivery, people.deliveries_of(session, person))),
+        deliveries=tuple(map(_delivery, dossiers.deliveries_of(session, person))),
     )
 
 

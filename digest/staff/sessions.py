@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from database import Database, claim
-from digest import audit
 from digest.models import Letter, LetterState, Role, SignInLink, Staff, StaffSession
+from digest.staff import audit
 from subscribers.addresses import Address
 from subscribers.links import SIGN_IN_WITHIN, Links, new_link_id
 

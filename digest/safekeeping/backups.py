@@ -19,9 +19,11 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from database import Database, UtcDateTime
-from digest import audit, journal, migrations, tables
+from digest import migrations
 from digest.bootstrap import Services
 from digest.errors import DigestError
+from digest.safekeeping import journal, tables
+from digest.staff import audit
 
 FORMAT = 1
 

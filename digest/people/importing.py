@@ -23,8 +23,8 @@ from sqlalchemy.orm import Session, undefer
 from database import Database, WriteLockTimeout, claim
 from digest import postman
 from digest.errors import DigestError
-from digest.imports import Tally
 from digest.models import ImportState, Letter, ListImport
+from digest.people.imports import Tally
 from subscribers import policy, transfer
 from subscribers.errors import PeopleError
 from subscribers.letters import LetterOwed

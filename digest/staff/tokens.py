@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from database import Database, claim
-from digest import audit
 from digest.errors import DigestError
 from digest.models import ApiToken
+from digest.staff import audit
 
 SCOPES = {
     "comparisons:write": "take in comparisons",

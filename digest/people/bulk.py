@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from database import Database
-from digest import audit, postman
+from digest import postman
 from digest.errors import DigestError
+from digest.staff import audit
 from subscribers import consent, policy, roster
 from subscribers.consent import Outcome, Proof
 from subscribers.models import State, Subscriber
