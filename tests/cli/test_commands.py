@@ -155,7 +155,7 @@ def test_doctor_finds_what_is_wrong(run: Run, tmp_path: Path) -> None:
     assert "DIGEST_FENCE is not a setting" in run("doctor", DIGEST_FENCE="1")[1]
 
 
-def test_rehearsing_never_sends_for_real(run: Run) -> None:
+def test_rehearsing_never_sends_for_real(run: Run, tmp_path: Path) -> None:
     """`edition send --now` is refused while mails would really go out."""
     real = {
         "SENDGRID_API_KEY": "SG.test",
@@ -164,6 +164,7 @@ def test_rehearsing_never_sends_for_real(run: Run) -> None:
         "DIGEST_FROM_NAME": "Verdicts",
         "DIGEST_REPLY_TO": "editors@example.com",
         "DIGEST_POSTAL_ADDRESS": "1 Test Street",
+        "DIGEST_JOURNAL": str(tmp_path / "journal.jsonl"),
     }
     code, _, err = run("edition", "send", "latest", "--yes", "--now", "2026-11-20T09:00:00Z", **real)
 

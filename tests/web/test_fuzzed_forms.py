@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -219,7 +220,9 @@ PIECE, PIECES = b"x" * 100_000, 1_000
 def test_every_form_has_a_limit(house: House) -> None:
     """A body of 100 MB in pieces that announce nothing: nobody takes it all, and the answer is in words."""
     for path in house.posts:
-        taken, status = asyncio.run(pour(house, fitting(house, path, None)))
+        # In a thread: a browser driven by an earlier test leaves a loop running in this one.
+        with ThreadPoolExecutor(1) as aside:
+            taken, status = aside.submit(asyncio.run, pour(house, fitting(house, path, None))).result()
 
         assert taken < PIECES, f"{path} took it all"
         assert status < 500, path
