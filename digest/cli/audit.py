@@ -39,6 +39,8 @@ def verify(
         console.print_json({"whole": broken is None, "lines": head.id, "head": head.hash, "broken": wrong})
     elif broken is None:
         console.say(f"{head.id} lines, all as they were written{f', {kept.id} of them in the backup' if kept else ''}")
+    if broken is None and kept is None:
+        console.note("whether lines at the end are missing shows only beside a backup: --backup FILE")
     if broken is not None:
         console.note(f"Line {broken.line} of the audit log is wrong: {broken.why}.")
         console.stop(console.COULD_NOT)
