@@ -17,9 +17,9 @@ A_DAY, A_WEEK, A_MONTH = timedelta(days=1), timedelta(days=7), timedelta(days=30
 AGAIN_AFTER = timedelta(hours=1)
 """Who asks again within this time has the first letter on its way; later, they cannot find it and get another."""
 
-CONFIRMING: frozenset[LetterKind] = frozenset({"confirm", "confirm-again"})
-"""Letters that ask for a confirmation count together. The second of a week is the reminder, or what somebody who asked
-again got in its place."""
+CONFIRMING: frozenset[LetterKind] = frozenset({"confirm", "confirm-again", "change-address"})
+"""Letters that ask an address to confirm something count together, whoever typed it: into a sign-up, or as the one they
+want to move to. The second of a week is the reminder, or what somebody who asked again got in its place."""
 
 Cap = tuple[int, timedelta]
 
@@ -27,7 +27,6 @@ MOST: Mapping[LetterKind, tuple[Cap, ...]] = {
     **dict.fromkeys(CONFIRMING, ((1, AGAIN_AFTER), (2, A_WEEK), (3, A_MONTH))),
     "links": ((1, A_WEEK),),
     "my-data": ((3, A_DAY),),
-    "change-address": ((3, A_DAY),),
 }
 """At most so many in so long. "welcome" and "address-changed" answer a button pressed behind a letter that was counted.
 """

@@ -23,16 +23,19 @@ def ask_to_change_address(
 ) -> LetterOwed | None:
     """Owe a letter to the new address; a later wish takes the place of an earlier one. None for who is not active.
 
-    Who has that address already is not looked at: the answer would tell.
+    The same wish again keeps its link: the letter that went may be the only one that address is sent. Who has that
+    address already is not looked at: the answer would tell.
     """
     rows.lock(session, subscriber)
     if subscriber.state is not State.ACTIVE:
         return None
-    session.execute(sa.delete(AddressChange).where(AddressChange.subscriber_id == subscriber.id))
+    theirs = AddressChange.subscriber_id == subscriber.id
+    link_id = session.scalar(sa.select(AddressChange.link_id).where(theirs, AddressChange.email_key == address.key))
+    session.execute(sa.delete(AddressChange).where(theirs))
     session.add(
         AddressChange(
             subscriber_id=subscriber.id,
-            link_id=new_link_id(),
+            link_id=link_id or new_link_id(),
             email=address.typed,
             email_key=address.key,
             asked_at=now,

@@ -32,7 +32,7 @@ from tests.fakes import ScriptedTransport
 from tests.make import SEEN as NOW
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-KINDS: list[LetterKind] = [*sorted(CONFIRMING), "links", "my-data", "change-address", "welcome", "address-changed"]
+KINDS: list[LetterKind] = [*sorted(CONFIRMING), "links", "my-data", "welcome", "address-changed"]
 PROMISED = [(1, HOUR), (2, 7 * DAY), (3, 30 * DAY)]
 """What the requirements say of letters that ask for a confirmation, and an hour between two of them."""
 
@@ -59,7 +59,7 @@ def test_no_order_of_asking_gets_more(asked: list[tuple[LetterKind, int]]) -> No
 
     confirming = [each.at for each in written if each.kind in CONFIRMING]
     assert all(most_within(confirming, per) <= most for most, per in PROMISED)
-    for kind, most, per in (("links", 1, 7 * DAY), ("my-data", 3, DAY), ("change-address", 3, DAY)):
+    for kind, most, per in (("links", 1, 7 * DAY), ("my-data", 3, DAY)):
         assert most_within([each.at for each in written if each.kind == kind], per) <= most
 
 
@@ -114,6 +114,14 @@ class Mailbox:
 
     def data(self) -> None:
         self._ask(RequestKind.MY_DATA)
+
+    def move_here(self) -> None:
+        """Somebody else asks to move to this address."""
+        with self.services.database.writing() as session:
+            somebody = make.subscriber(session, f"mover{next(_numbers)}@example.com")
+            letter = consent.ask_to_change_address(session, somebody, self.address, now=self.now, source="my data")
+            if letter is not None:
+                postman.queue(session, letter, now=self.now)
 
     def _ask(self, kind: RequestKind) -> None:
         with self.services.database.writing() as session:
@@ -186,6 +194,7 @@ DOABLE = [
     "sign up",
     "api",
     "data",
+    "move here",
     "import_",
     "remind",
     "tidy",
@@ -202,9 +211,10 @@ DOABLE = [
 @example([("sign up", 0), ("post", 1), ("erase", 0)] * 40)
 @example([("import_", 5), ("post", 0), ("erase", 0), ("sign up", 30), ("post", 0), ("remind", 50), ("post", 0)] * 8)
 @example([("sign up", 50), ("remind", 0), ("post", 1)] * 20)
+@example([("move here", 0), ("move here", 2), ("sign up", 2), ("post", 0)] * 10)
 def test_no_order_of_doors_gets_more(scripted_sqlite: Services, steps: list[tuple[str, int]]) -> None:
-    """Sign-ups, imports, API, reminders, lifts, erasures and late postmen in any order: counted by the times at which
-    letters were accepted, an address never gets more than promised."""
+    """Sign-ups, imports, API, moves, reminders, lifts, erasures and late postmen in any order: counted by the times at
+    which letters were accepted, an address never gets more than promised."""
     box = Mailbox(scripted_sqlite)
     for what, hours in steps:
         box.now += hours * HOUR
@@ -294,7 +304,7 @@ def test_nothing_is_owed_to_nobody(services: Services) -> None:
 
 
 def test_two_who_want_the_same_address_at_once(services: Services) -> None:
-    """Eight readers ask at the same moment to move to one address: it gets three letters, as it would one by one."""
+    """Eight readers ask at the same moment to move to one address: it gets one letter, as it would one by one."""
     with services.database.writing() as session:
         make.audience(session, 8)
     together = threading.Barrier(8)
@@ -312,7 +322,7 @@ def test_two_who_want_the_same_address_at_once(services: Services) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(wish, range(8)))
 
-    assert queued(services) == [("change-address", "new@example.com")] * 3
+    assert queued(services) == [("change-address", "new@example.com")]
 
 
 # — the reminder —

@@ -250,12 +250,32 @@ def test_a_slip_in_the_new_address_is_caught(client: TestClient, services: Servi
 
 
 def test_asking_to_move_is_limited(client: TestClient, services: Services, ada: Subscriber) -> None:
-    """A new address gets few letters, and whoever asks sees no difference."""
+    """A new address gets one letter, whose button works however often it was asked for; whoever asks sees no
+    difference."""
     path = f"{path_of(services, ada)}/change-address"
-    answers = [client.post(path, data={"email": "new@example.org"}) for _ in range(8)]
+    answers = [client.post(path, data={"email": "new@example.org"})]
+    with services.database.reading() as session:
+        change = session.scalars(sa.select(AddressChange)).one()
+    answers += [client.post(path, data={"email": "new@example.org"}) for _ in range(7)]
 
     assert 1 == len({(answer.status_code, answer.content) for answer in answers})
-    assert 3 == len(letters(services))
+    assert [("change-address", "new@example.org")] == letters(services)
+    link = services.links.change_address_url(change.link_id, now()).removeprefix(services.settings.digest_site_url)
+    assert "is changed" in client.post(link).text
+
+
+def test_who_wants_to_move_and_who_signs_up_are_one_to_a_mailbox(
+    client: TestClient, services: Services, ada: Subscriber
+) -> None:
+    """Three people who ask to move to one address, and a sign-up with it: one letter."""
+    with services.database.writing() as session:
+        others = [make.subscriber(session, f"{name}@example.com") for name in ("ben", "cleo")]
+    for person in (ada, *others):
+        client.post(f"{path_of(services, person)}/change-address", data={"email": "vic@example.org"})
+    client.post("/subscribe", data=form(services, "vic@example.org"))
+    assert requests.settle_next(services, now=now())
+
+    assert [("change-address", "vic@example.org")] == letters(services)
 
 
 def test_who_is_not_active_has_nowhere_to_move(client: TestClient, services: Services, ada: Subscriber) -> None:
