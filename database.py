@@ -6,8 +6,11 @@ once on SQLite (`BEGIN IMMEDIATE`), because a transaction that reads first and w
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +23,11 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_SECONDS = 30
+
+OTHERS = sa.text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+)
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -123,6 +131,18 @@ class Database:
         finally:
             self._turn.release()
 
+    def sessions_of_others(self, *, patience: float = 2) -> int:
+        """How many others are connected to this PostgreSQL database, of those still there after `patience` seconds.
+
+        Our own idle connections are closed first; the server takes a moment to notice.
+        """
+        self.engine.dispose()
+        until = time.monotonic() + patience
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            while (found := connection.scalar(OTHERS) or 0) and time.monotonic() < until:
+                time.sleep(0.05)
+        return found
+
     def dispose(self) -> None:
         self.engine.dispose()
 
@@ -145,9 +165,21 @@ def _engine(url: URL) -> Engine:
     engine = sa.create_engine(
         url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
     )
+    event.listen(engine, "do_connect", _make_for_owner_only)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_for_owner_only(_dialect: Dialect, _record: Any, arguments: Sequence[Any], _named: Mapping[str, Any]) -> None:
+    """A database that SQLite is about to make holds addresses: nobody else may read it, nor the log beside it.
+
+    What keeps us from making it keeps SQLite from opening it, which says so; a file that exists keeps its mode.
+    """
+    if arguments[0] == ":memory:" or arguments[0].startswith("file:"):
+        return
+    with contextlib.suppress(OSError):
+        os.close(os.open(os.path.realpath(arguments[0]), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import stat
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -93,3 +95,53 @@ def test_upgrading_twice_is_harmless(database: Database) -> None:
     assert migrations.revision(database) == migrations.head()
     with database.reading() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(JobRun)) == 1
+
+
+def test_a_new_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    """It will hold every address; so will the log beside it. Through a link, too."""
+    (tmp_path / "link.db").symlink_to("real.db")
+    for name, made in (("new.db", "new.db"), ("link.db", "real.db")):
+        database = Database(f"sqlite:///{tmp_path / name}")
+        migrations.upgrade(database)
+        modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.glob(f"{made}*")}
+        database.dispose()
+        assert {made: 0o600, f"{made}-wal": 0o600, f"{made}-shm": 0o600} == modes
+
+
+def test_a_file_that_exists_keeps_its_mode(tmp_path: Path) -> None:
+    """Who may read it is for its owner to say."""
+    path = tmp_path / "digest.db"
+    path.touch()
+    path.chmod(0o640)
+    database = Database(f"sqlite:///{path}")
+    migrations.upgrade(database)
+    database.dispose()
+
+    assert 0o640 == stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_missing_folder_is_not_made(tmp_path: Path) -> None:
+    """SQLite says that it cannot open the file, and nothing has come into being."""
+    database = Database(f"sqlite:///{tmp_path / 'nowhere' / 'digest.db'}")
+    with pytest.raises(sa.exc.OperationalError, match="unable to open"):
+        migrations.upgrade(database)
+
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_others_at_work_are_counted(postgres_url: str) -> None:
+    """Every other client of this database, and neither our own connections nor those of another database."""
+    ours, others = Database(postgres_url), Database(postgres_url)
+    try:
+        with ours.engine.connect() as one, ours.engine.connect() as two:
+            one.execute(sa.text("SELECT 1"))
+            two.execute(sa.text("SELECT 1"))
+        assert ours.sessions_of_others() == 0
+        with others.engine.connect() as connection:
+            connection.execute(sa.text("SELECT 1"))
+            assert ours.sessions_of_others(patience=0.2) == 1
+        others.dispose()
+        assert ours.sessions_of_others() == 0
+    finally:
+        ours.dispose()
+        others.dispose()
