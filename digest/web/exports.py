@@ -7,18 +7,20 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import orjson
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
+from starlette.datastructures import FormData
 
 from database import Database
 from digest.people.bulk import Selection, search_noted
 from digest.staff import audit
+from digest.web import forms
 from digest.web.pages import services_of
-from digest.web.people_list import LONGEST_TEXT
+from digest.web.people_list import Place, selection_of
 from digest.web.staff_door import Operator, Visitor
+from digest.web.staff_pages import staff_page
 from subscribers import roster, transfer
-from subscribers.models import State, Subscriber
-from subscribers.texts import one_line
+from subscribers.models import Subscriber
 
 router = APIRouter()
 
@@ -28,24 +30,47 @@ Written = Callable[[Sequence[Subscriber]], str]
 
 
 @router.get("/people/export.csv")
-def as_csv(request: Request, visitor: Operator, state: str = "", q: str = "") -> Response:
-    """For spreadsheets, in which no cell runs as a formula; `digest subscribers import` reads it back."""
-    return _export(
-        request, visitor, state, q, kind="csv", media_type="text/csv; charset=utf-8", begin=_csv([]), write=_rows
-    )
+def ask_for_csv(request: Request, visitor: Operator, state: str = "", q: str = "") -> Response:
+    """The button: an address alone, which any page may hold, takes nobody's record out."""
+    return _ask(request, visitor, selection_of(q, state), "CSV")
 
 
 @router.get("/people/export.jsonl")
-def as_json_lines(request: Request, visitor: Operator, state: str = "", q: str = "") -> Response:
+def ask_for_json_lines(request: Request, visitor: Operator, state: str = "", q: str = "") -> Response:
+    """The button for the other format."""
+    return _ask(request, visitor, selection_of(q, state), "JSON Lines")
+
+
+@router.post("/people/export.csv")
+def as_csv(request: Request, visitor: Operator, form: forms.Form) -> Response:
+    """For spreadsheets, in which no cell runs as a formula; `digest subscribers import` reads it back."""
+    media_type = "text/csv; charset=utf-8"
+    return _export(request, visitor, form, kind="csv", media_type=media_type, begin=_csv([]), write=_rows)
+
+
+@router.post("/people/export.jsonl")
+def as_json_lines(request: Request, visitor: Operator, form: forms.Form) -> Response:
     """For programs: one JSON object a line."""
-    return _export(request, visitor, state, q, kind="jsonl", media_type="application/jsonl", begin="", write=_lines)
+    return _export(request, visitor, form, kind="jsonl", media_type="application/jsonl", begin="", write=_lines)
+
+
+def _ask(request: Request, visitor: Visitor, selection: Selection, named: str) -> Response:
+    return staff_page(
+        request,
+        visitor,
+        "people/export.html",
+        selection=selection,
+        path=request.url.path,
+        format=named,
+        back=Place(selection).address(),
+    )
 
 
 def _export(
-    request: Request, visitor: Visitor, state: str, text: str, *, kind: str, media_type: str, begin: str, write: Written
+    request: Request, visitor: Visitor, form: FormData, *, kind: str, media_type: str, begin: str, write: Written
 ) -> Response:
     database, now = services_of(request).database, datetime.now(UTC)
-    wanted = Selection(one_line(text)[:LONGEST_TEXT], _state(state))
+    wanted = selection_of(forms.word(form, "q"), forms.word(form, "state"))
     with database.writing() as session:
         audit.note(
             session,
@@ -54,7 +79,7 @@ def _export(
             about=None,
             now=now,
             format=kind,
-            state=state or "everybody",
+            state=str(wanted.state or "everybody"),
             search=search_noted(session, wanted.text),
         )
     name = f"{wanted.state or 'people'}-{now:%Y-%m-%d}.{kind}"
@@ -63,13 +88,6 @@ def _export(
         media_type=media_type,
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
-
-
-def _state(text: str) -> State | None:
-    try:
-        return State(text) if text else None
-    except ValueError:
-        raise HTTPException(404, "Nobody can be in that state; the states are " + ", ".join(State) + ".") from None
 
 
 def _pieces(database: Database, wanted: Selection, begin: str, write: Written) -> Iterator[str]:

@@ -15,6 +15,7 @@ from digest.bootstrap import Services
 from digest.rendering import look
 from digest.rendering.typography import spoken_day, spoken_moment
 from digest.web.static import asset
+from subscribers.roster import SHORTEST_PART
 
 # Not a package path: `python -m digest` in a folder with its own `templates/` must not pick that up.
 TEMPLATES = Path(digest.__file__).parent.parent / "templates" / "pages"
@@ -33,7 +34,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(day=spoken_day, moment=spoken_moment)
-    found.globals.update(asset=asset, light=look.LIGHT, dark=look.DARK)
+    found.globals.update(asset=asset, light=look.LIGHT, dark=look.DARK, shortest_part=SHORTEST_PART)
     return found
 
 

@@ -115,5 +115,4 @@ def _ask(
         tried=tried,
         reason=reason,
         back=Place(selection).address(),
-        export=Place(selection).address("/people/export.csv"),
     )

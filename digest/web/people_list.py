@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 from sqlalchemy.orm import Session
 
@@ -95,8 +95,12 @@ def index(request: Request, visitor: Operator) -> Response:
 
 
 def selection_of(text: str, state: str) -> Selection:
-    """A search as it stands in an address or a form. A state that is none finds people of every state."""
-    known = State(state) if state in set(State) else None
+    """A search as it stands in an address or a form. Raises HTTPException 404 for a state that nobody can be in: taken
+    for every state, it would find everybody."""
+    try:
+        known = State(state) if state else None
+    except ValueError:
+        raise HTTPException(404, "Nobody can be in that state; the states are " + ", ".join(State) + ".") from None
     return Selection(one_line(text)[:LONGEST_TEXT], known)
 
 
@@ -137,7 +141,6 @@ def _shown(request: Request, rows: Rows, place: Place) -> dict[str, Any]:
         "selection": place.selection,
         "found": in_words(rows.count, place.selection),
         "bulk": first.address("/people/bulk"),
-        "export": first.address("/people/export.csv"),
         "states": list(State),
         "zone": services_of(request).settings.digest_timezone,
         "shown_name": dossiers.shown_name,

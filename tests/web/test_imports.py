@@ -279,7 +279,7 @@ def test_everybody_comes_out_as_csv(otto: TestClient, services: Services) -> Non
     with services.database.writing() as session:
         make.cast(session)
         make.subscriber(session, "mara@example.com", name="=HYPERLINK(1)")
-    answer = otto.get("/people/export.csv")
+    answer = otto.post("/people/export.csv")
     lines = list(csv.DictReader(io.StringIO(answer.text)))
 
     assert "attachment" in answer.headers["content-disposition"]
@@ -295,18 +295,37 @@ def test_only_some_come_out(otto: TestClient, services: Services) -> None:
     """By state, as JSON Lines too; a state there is not is a clear 404."""
     with services.database.writing() as session:
         make.cast(session)
-    pending = otto.get("/people/export.jsonl?state=pending")
+    pending = otto.post("/people/export.jsonl", data={"state": "pending"})
 
     assert ["ben@example.com"] == [json.loads(line)["email"] for line in pending.text.splitlines()]
-    assert 4 == len(otto.get("/people/export.jsonl?state=").text.splitlines())
+    assert 4 == len(otto.post("/people/export.jsonl", data={"state": ""}).text.splitlines())
     assert 404 == otto.get("/people/export.csv?state=gone").status_code
+    assert 404 == otto.post("/people/export.csv", data={"state": "gone"}).status_code
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_an_address_alone_takes_nobody_out(otto: TestClient, services: Services, kind: str) -> None:
+    """GET shows a button for the same search, HEAD and what another site sends do nothing; nothing is noted."""
+    with services.database.writing() as session:
+        make.cast(session)
+    before = noted(services)
+    shown = otto.get(f"/people/export.{kind}?state=pending&q=%22ben", headers={"Sec-Fetch-Site": "cross-site"})
+    head = otto.head(f"/people/export.{kind}")
+    elsewhere = otto.post(f"/people/export.{kind}", headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert (200, 200, 403) == (shown.status_code, head.status_code, elsewhere.status_code)
+    assert f'method="post" action="/people/export.{kind}"' in shown.text
+    assert 'name="state" value="pending"' in shown.text
+    assert 'name="q" value="&#34;ben"' in shown.text
+    assert "ben@example.com" not in shown.text + elsewhere.text
+    assert before == noted(services)
 
 
 def test_a_long_list_comes_out_whole(otto: TestClient, services: Services) -> None:
     """More than one piece: everybody once, with one header."""
     with services.database.writing() as session:
         make.audience(session, 2_500)
-    emails = [line["email"] for line in csv.DictReader(io.StringIO(otto.get("/people/export.csv").text))]
+    emails = [line["email"] for line in csv.DictReader(io.StringIO(otto.post("/people/export.csv").text))]
 
     assert 2_500 == len(emails) == len(set(emails))
     assert "email" not in emails

@@ -37,6 +37,14 @@ def way(answer: Response, rel: str) -> str | None:
     return html.unescape(found[1]) if found else None
 
 
+def export_in(page: str) -> dict[str, str]:
+    """What the button for the export sends."""
+    found = re.search(r'<form[^>]* method="post" action="/people/export\.csv">(.*?)</form>', page, re.DOTALL)
+    assert found
+    fields = re.findall(r'name="(\w+)" value="([^"]*)"', found[1])
+    return {name: html.unescape(value) for name, value in fields}
+
+
 @pytest.fixture
 def operator(client: TestClient, services: Services) -> TestClient:
     sign_in(client, services)
@@ -165,7 +173,6 @@ def test_nobody_found_is_said(operator: TestClient) -> None:
 
 
 NONSENSE = (
-    "state=nonsense",
     "after=abc",
     "after=-1",
     f"after={'9' * 400}",
@@ -188,6 +195,30 @@ def test_any_question_has_an_answer(operator: TestClient, cast: dict[str, Subscr
             answer = operator.get(path)
             assert 200 == answer.status_code, path
             assert "<script>" not in answer.text, path
+
+
+@pytest.mark.parametrize("state", ["nonsense", "Active", "active,pending", "\x00"])
+def test_a_state_there_is_not_is_not_everybody(
+    operator: TestClient, services: Services, readers: None, state: str
+) -> None:
+    """404 with a sentence, in the list and most of all before something is done to all who were found."""
+    asked = [operator.get(path, params={"state": state}) for path in ("/people", "/people/bulk")]
+    pressed = press(operator, q="", state=state, count="4")
+
+    for answer in (*asked, pressed):
+        assert 404 == answer.status_code
+        assert "the states are pending, active, unsubscribed, suppressed" in answer.text
+    assert 4 == active(services)
+
+
+def test_a_short_text_is_a_beginning(operator: TestClient, readers: None) -> None:
+    """Beside what was found stands that one or two characters begin an address; from three on nothing of it."""
+    short, longer = (operator.get(f"/people?q={text}").text for text in ("re", "rea"))
+
+    assert "With fewer than 3 characters only the beginning of addresses is looked at" in short
+    assert "fewer than" not in longer + operator.get("/people").text
+    assert "at the beginning of their address" in operator.get("/people/bulk?q=re").text
+    assert "in their address or name" in operator.get("/people/bulk?q=rea").text
 
 
 def test_signs_of_a_pattern_mean_themselves(operator: TestClient, cast: dict[str, Subscriber]) -> None:
@@ -225,17 +256,16 @@ def test_the_page_counts_before_anything_is_done(operator: TestClient, services:
     assert "Unsubscribe 3 people" in text
     assert "no further edition is handed over to them" in text
     assert 'name="count" value="3"' in text
-    assert 'href="/people/export.csv?q=reader&amp;state=active"' in text
+    assert {"q": "reader", "state": "active"} == export_in(text)
     assert 4 == active(services)
 
 
 def test_the_export_holds_whom_the_page_counts(operator: TestClient, services: Services, readers: None) -> None:
     """The same search, the same people; the log knows that it was a search, and of it only a keyed hash."""
     page = operator.get("/people/bulk?q=reader&state=active").text
-    way_out = re.search(r'href="(/people/export\.csv[^"]*)"', page)
-    assert way_out
-    lines = operator.get(html.unescape(way_out[1])).text.splitlines()
-    exact = operator.get("/people/export.csv?q=ada@example.com").text.splitlines()
+    assert export_in(page) == export_in(operator.get("/people?q=reader&state=active").text)
+    lines = operator.post("/people/export.csv", data=export_in(page)).text.splitlines()
+    exact = operator.post("/people/export.csv", data={"q": "ada@example.com"}).text.splitlines()
 
     assert (4, 2) == (len(lines), len(exact))
     assert not any("ada@" in line for line in lines)
