@@ -17,6 +17,9 @@ from digest.transport import Outbox, Transport
 from subscribers import secrecy
 from subscribers.links import Links
 
+KEY_FILE = ".digest-secret"
+"""The file beside a SQLite database that holds the key of its links, where no setting does."""
+
 
 class SecretUnreadable(DigestError):
     """The secret beside the database cannot be read or made."""
@@ -97,7 +100,7 @@ def _keys(settings: Settings, database: Database) -> tuple[str, ...]:
 
 def _secret_beside(directory: Path) -> str:
     """The secret file's text, made on first use with mode 600."""
-    path = directory / ".digest-secret"
+    path = directory / KEY_FILE
     try:
         if not path.exists():
             _make_secret(path)

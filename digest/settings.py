@@ -256,6 +256,14 @@ def unknown_names() -> list[str]:
     return sorted(name for name in environ if re.match(r"(DIGEST|SENDGRID)_", name) and name not in known)
 
 
+def files_read() -> list[Path]:
+    """The files this process's settings come from: `.env`, and those that `X_FILE` names."""
+    below = Path.cwd() / ".env"
+    environ = {**_env_file(below), **os.environ}
+    named = (environ.get(f"{name.upper()}_FILE") for name in Settings.model_fields)
+    return [below, *(Path(path) for path in named if path)]
+
+
 def _given(settings: type[Settings], environ: Mapping[str, str]) -> tuple[dict[str, str], list[Mistake]]:
     """What was given, by field; an empty value counts as not given. `X_FILE` names a file that holds X."""
     given: dict[str, str] = {}

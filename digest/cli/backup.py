@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from digest import settings
 from digest.cli import console
 from digest.cli.console import AsJson
 from digest.cli.services import opened
@@ -16,16 +17,24 @@ from digest.safekeeping import backups, restoring
 from digest.safekeeping.restoring import Restored
 from digest.staff import audit
 
+STAFF_ARE_BACK = "staff removed and tokens revoked since the backup are back: `digest staff list`"
+
 
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.", dir_okay=False)],
-    replace: Annotated[bool, typer.Option("--replace", help="Although a file of that name exists.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Although a backup of that name exists.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write one consistent snapshot of the database. It holds people's addresses: keep it where nobody else reads."""
     with opened() as services, _bar("backing up") as progress:
         info = backups.make(
-            services, file, by=audit.COMMAND_LINE, now=console.real_now(), replace=replace, progress=progress
+            services,
+            file,
+            by=audit.COMMAND_LINE,
+            now=console.real_now(),
+            replace=replace,
+            needed=settings.files_read(),
+            progress=progress,
         )
     if as_json:
         console.print_json({"file": str(file), "made_at": info.made_at, "rows": info.counts})
@@ -102,6 +111,7 @@ def _document(done: Restored) -> dict[str, Any]:
         "letters_given_up": done.editions.letters,
         "requests_dropped": done.editions.requests,
         "imports_failed": done.editions.imports,
+        "staff": STAFF_ARE_BACK,
         "kept_aside": done.kept_aside and str(done.kept_aside),
     }
 
@@ -131,6 +141,6 @@ def _lines(done: Restored) -> Iterator[str]:
     }
     if dropped := ", ".join(f"{count:,} {what}" for what, count in waited.items() if count):
         yield f"given up, whoever needs them can ask again: {dropped}"
-    yield "staff removed and tokens revoked since the backup are back: `digest staff list`"
+    yield STAFF_ARE_BACK
     if done.kept_aside:
         yield f"what was there before is kept as {done.kept_aside}; it holds people's addresses"

@@ -10,7 +10,7 @@ import os
 import secrets
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,12 +20,14 @@ import sqlalchemy as sa
 
 from database import Database, UtcDateTime
 from digest import migrations
-from digest.bootstrap import Services
+from digest.bootstrap import KEY_FILE, Services
 from digest.errors import DigestError
 from digest.safekeeping import journal, tables
 from digest.staff import audit
 
 FORMAT = 1
+BESIDE = ("-wal", "-shm", "-journal")
+"""What SQLite writes beside a database, after its name."""
 
 Progress = Callable[[int, int], None]
 """Told how much is done, of how much."""
@@ -53,6 +55,14 @@ class AlreadyThere(DigestError):
     """A file of that name exists; nothing was written."""
 
 
+class NeverThere(DigestError):
+    """No backup can be written there; nothing was written."""
+
+
+class NotMade(DigestError):
+    """The database could not be copied; nothing was written."""
+
+
 class NotABackup(DigestError):
     """This file is not a backup of this program."""
 
@@ -78,11 +88,22 @@ def nothing(_done: int, _total: int) -> None:
 
 
 def make(
-    services: Services, target: Path, *, by: str, now: datetime, replace: bool, progress: Progress = nothing
+    services: Services,
+    target: Path,
+    *,
+    by: str,
+    now: datetime,
+    replace: bool,
+    needed: Iterable[Path] = (),
+    progress: Progress = nothing,
 ) -> Info:
-    """Write a backup. Nobody who writes meanwhile has to wait. Raises AlreadyThere, JournalFailed or OSError."""
-    if target.exists() and not replace:
-        raise AlreadyThere(f"{target} exists; nothing was written. Add --replace, or name another file.")
+    """Write a backup. Nobody who writes meanwhile has to wait. `needed`: files besides our own that must not be lost.
+
+    Raises NeverThere, AlreadyThere, NotMade, Damaged, JournalFailed or OSError.
+    """
+    _check_place(
+        target, replace=replace, in_use=[*_own_files(services), *((path, "read for settings") for path in needed)]
+    )
     mark = services.journal.mark() if services.journal else None
     with _written_aside(target, replace=replace) as aside:
         if services.database.is_sqlite:
@@ -96,11 +117,64 @@ def make(
     return info
 
 
+# — where —
+
+
+def _check_place(target: Path, *, replace: bool, in_use: Iterable[tuple[Path, str]]) -> None:
+    """A slip in the name must not cost the very thing that is to be kept. Raises NeverThere or AlreadyThere."""
+    for path, what in in_use:
+        if _same(target, path):
+            raise NeverThere(f"{target} is {what}; nothing was written. Name another file.")
+    if not target.parent.exists():
+        raise NeverThere(f"The folder {target.parent} does not exist; nothing was written.")
+    if not target.exists():
+        return
+    if not _is_backup(target):
+        raise AlreadyThere(
+            f"{target} exists and is not a whole backup of this program; nothing was written. Name another file."
+        )
+    if not replace:
+        raise AlreadyThere(f"{target} exists; nothing was written. Add --replace, or name another file.")
+
+
+def _own_files(services: Services) -> Iterator[tuple[Path, str]]:
+    """What the program lives on, whether it exists yet or not, each with a word for what it is."""
+    if services.database.is_sqlite:
+        database = Path(services.database.url.database or "digest.db").resolve()
+        yield database, "the database itself"
+        for suffix in BESIDE:
+            yield database.with_name(database.name + suffix), "a part of the database"
+        yield database.with_name(KEY_FILE), "the secret that signs the links"
+    if services.settings.journal:
+        yield services.settings.journal, "the journal"
+    if services.journal:
+        yield services.journal.path, "the journal"
+
+
+def _same(one: Path, other: Path) -> bool:
+    """The same name, or two names of the same file."""
+    return one.resolve() == other.resolve() or (one.exists() and other.exists() and one.samefile(other))
+
+
+def _is_backup(path: Path) -> bool:
+    # Only files are opened: a pipe would keep us waiting.
+    if not path.is_file():
+        return False
+    try:
+        read_info(path)
+    except (NotABackup, Damaged):
+        return False
+    return True
+
+
 @contextmanager
 def _written_aside(target: Path, *, replace: bool) -> Iterator[Path]:
     """A new file for its owner only, which takes its name when all of it is on the disk; otherwise it is gone."""
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as why:
+        raise OSError(why.errno, why.strerror, str(target)) from None
     try:
         yield aside
         sync(aside)
@@ -110,7 +184,7 @@ def _written_aside(target: Path, *, replace: bool) -> Iterator[Path]:
             _link(aside, target)
         journal.sync_folder(target.parent)
     finally:
-        for suffix in ("", "-wal", "-shm", "-journal"):
+        for suffix in ("", *BESIDE):
             aside.with_name(aside.name + suffix).unlink(missing_ok=True)
 
 
@@ -135,7 +209,7 @@ def sync(path: Path) -> None:
 
 def _snapshot_sqlite(database: Database, aside: Path, progress: Progress) -> None:
     """VACUUM INTO reads one instant and keeps no writer waiting; what was erased is not in its free pages either."""
-    with closing(sqlite3.connect(str(database.url.database), isolation_level=None)) as source:
+    with _said(), closing(sqlite3.connect(str(database.url.database), isolation_level=None)) as source:
         source.execute("pragma busy_timeout=30000")
         total = _pragma(source, "page_count") * _pragma(source, "page_size")
 
@@ -146,6 +220,17 @@ def _snapshot_sqlite(database: Database, aside: Path, progress: Progress) -> Non
         source.set_progress_handler(look, 200_000)
         source.execute("VACUUM INTO ?", [str(aside)])
         progress(total, total)
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """What the driver cannot do, as a sentence. Raises NotMade."""
+    try:
+        yield
+    except sqlite3.Error as why:
+        raise NotMade(
+            f"The database could not be copied ({why}); nothing was written. See `digest db check`."
+        ) from None
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
@@ -187,7 +272,8 @@ def _describe(aside: Path, mark: journal.Mark | None, now: datetime, database: D
                 numbers=tables.numbers(connection),
             )
         )
-    alone(aside)
+    with _said():
+        alone(aside)
     _seal(aside)
 
 

@@ -17,11 +17,12 @@ from database import Database
 from digest.bootstrap import Services
 from digest.models import Edition
 from digest.safekeeping import backups, tables
-from digest.safekeeping.backups import AlreadyThere, Damaged, NotABackup
+from digest.safekeeping.backups import AlreadyThere, Damaged, NeverThere, NotABackup, NotMade
 from digest.safekeeping.journal import Journal
 from digest.staff import audit
 from subscribers import consent
 from tests import make
+from tests.conftest import Program
 
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 LONGEST_WAIT = 0.5
@@ -106,13 +107,106 @@ def test_numbers_given_are_remembered(services: Services, tmp_path: Path) -> Non
 def test_nothing_is_overwritten_unasked(services: Services, tmp_path: Path) -> None:
     """The last good backup is not lost to a wrong name."""
     target = tmp_path / "backup"
-    target.write_text("precious")
-    with pytest.raises(AlreadyThere):
+    made(services, target)
+    before = target.read_bytes()
+    with pytest.raises(AlreadyThere, match="Add --replace"):
         made(services, target)
-    assert "precious" == target.read_text()
+    assert before == target.read_bytes()
 
     made(services, target, replace=True)
+    assert before != target.read_bytes()
     assert backups.read_info(target).made_at == NOW
+
+
+@pytest.mark.parametrize("content", ["", "precious", "SQLite format 3\x00 cut off"])
+def test_what_is_no_backup_is_never_replaced(services: Services, tmp_path: Path, content: str) -> None:
+    """However it is asked, and nobody is told to ask that way."""
+    target = tmp_path / "letter.txt"
+    target.write_text(content)
+    for replace in (False, True):
+        with pytest.raises(AlreadyThere, match=r"not a whole backup of this program.*Name another file\.$"):
+            made(services, target, replace=replace)
+
+    assert content == target.read_text()
+    assert [] == list(tmp_path.glob(".letter*"))
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize(
+    "name", ["digest.db-wal", "digest.db-shm", "digest.db-journal", "digest-journal.jsonl", ".digest-secret"]
+)
+def test_what_the_program_lives_on_is_never_replaced(
+    sqlite: Database, tmp_path: Path, name: str, *, there: bool
+) -> None:
+    """Not by another way to it, not where it is not there yet, and not where it looks like a backup."""
+    services = journaled(make.services(sqlite, tmp_path), tmp_path)
+    if there:
+        made(services, tmp_path / "good")
+        sqlite.dispose()
+        (tmp_path / "good").rename(tmp_path / name)
+    (tmp_path / "link").symlink_to(tmp_path)
+    before = (tmp_path / name).read_bytes() if there else None
+    for target in (tmp_path / name, tmp_path / "link" / name):
+        for replace in (True, False):
+            with pytest.raises(NeverThere, match=r"nothing was written\. Name another file\.$"):
+                made(services, target, replace=replace)
+
+    assert before == ((tmp_path / name).read_bytes() if (tmp_path / name).exists() else None)
+
+
+def test_the_database_is_never_replaced(sqlite: Database, tmp_path: Path) -> None:
+    """By none of its names."""
+    services = make.services(sqlite, tmp_path)
+    sqlite.dispose()
+    database = tmp_path / "digest.db"
+    before = database.read_bytes()
+    (tmp_path / "soft").symlink_to(database)
+    (tmp_path / "hard").hardlink_to(database)
+    for name in ("digest.db", "soft", "hard"):
+        with pytest.raises(NeverThere, match=f"{name} is the database itself; nothing was written"):
+            made(services, tmp_path / name, replace=True)
+
+    assert before == database.read_bytes()
+
+
+def test_what_settings_were_read_from_is_never_replaced(program: Program, tmp_path: Path) -> None:
+    """Neither `.env` nor a file that a setting names."""
+    (tmp_path / "key").write_text("a secret of thirty-two octets or more")
+    (tmp_path / ".env").write_text("DIGEST_POSTAL_ADDRESS_FILE=address\n")
+    (tmp_path / "address").write_text("1 Example Street")
+    before = {name: (tmp_path / name).read_bytes() for name in ("key", ".env", "address")}
+    for name in before:
+        done = program("backup", name, "--replace", DIGEST_SECRET_KEY="", DIGEST_SECRET_KEY_FILE="key")
+        assert 1 == done.returncode
+        assert f"{name} is read for settings; nothing was written. Name another file." in done.stderr
+
+    assert before == {name: (tmp_path / name).read_bytes() for name in before}
+
+
+def test_a_missing_folder_is_said(services: Services, tmp_path: Path) -> None:
+    """By its own name, not by that of a file nobody asked for."""
+    with pytest.raises(NeverThere, match=f"The folder {tmp_path}/nowhere does not exist"):
+        made(services, tmp_path / "nowhere" / "backup")
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="Not a directory") as said:
+        made(services, tmp_path / "file" / "backup")
+    assert str(tmp_path / "file" / "backup") == said.value.filename
+
+
+def test_a_damaged_database_is_said(sqlite: Database, tmp_path: Path) -> None:
+    """In a sentence, and no half backup is left."""
+    services = make.services(sqlite, tmp_path)
+    with sqlite.writing() as session:
+        make.audience(session, 2_000)
+    sqlite.dispose()
+    database = tmp_path / "digest.db"
+    content = bytearray(database.read_bytes())
+    content[len(content) // 2 :] = b"\xff" * (len(content) - len(content) // 2)
+    database.write_bytes(content)
+    with pytest.raises(NotMade, match=r"could not be copied.*nothing was written"):
+        made(services, tmp_path / "backup")
+
+    assert [] == [*tmp_path.glob("backup*"), *tmp_path.glob(".backup*")]
 
 
 def test_a_backup_that_fails_leaves_nothing(
