@@ -5,29 +5,21 @@ column with addresses and nothing else. Tags, labels and lists of elsewhere are 
 from a column of that name alone.
 
 Whoever said no there has said no. A record that its own source does not show as subscribed is left there, whatever the
-operator's basis: that is what `Reading.left_there` is for.
+operator's basis: that is what `Reading.left_there` is for, and `signs` what makes it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+
+from subscribers import signs
+from subscribers.signs import Sign
 
 EMAIL_COLUMNS = ("email", "email address", "e mail", "e mail address")
 """Where the address stands; the first of these that is there. All names are as `spreadsheets.plain_name` has them."""
-
-UNSUBSCRIBED = "had unsubscribed there"
-BOUNCED = "had bounced there"
-COMPLAINED = "had complained there"
-SHUT_OUT = "had been suppressed, blocked or removed there"
-UNCONFIRMED = "had not confirmed there"
-NOT_CLEAR = "is not clearly shown as subscribed there"
-
-Sign = Callable[[str], str | None]
-"""What one cell says against bringing somebody in, to complete “this person …”; None when it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,63 +86,6 @@ BUTTONDOWN = Dialect(
 PLAIN = Dialect("plain CSV")
 
 KNOWN = (OWN, LISTMONK, GHOST, SUBSTACK, BUTTONDOWN, MAILCHIMP)
-
-# Cells that mean nothing although something stands there.
-_NO = frozenset({"false", "no", "n", "f", "0", "off"})
-_NOTHING = _NO | {"", "null", "none", "nil", "nan", "n/a", "0000 00 00", "0000 00 00 00:00:00"}
-_YES = frozenset({"true", "yes", "y", "t", "1", "on"})
-
-# What any program's columns can say, whether the rest of the file was recognised or not.
-_FILLED = {
-    "unsub time": UNSUBSCRIBED,
-    "unsubscribed at": UNSUBSCRIBED,
-    "unsubscribed": UNSUBSCRIBED,
-    "unsubscribe date": UNSUBSCRIBED,
-    "unsubscription date": UNSUBSCRIBED,
-    "unsubscribed date": UNSUBSCRIBED,
-    "date unsubscribed": UNSUBSCRIBED,
-    "opted out": UNSUBSCRIBED,
-    "email disabled": UNSUBSCRIBED,
-    "clean time": BOUNCED,
-    "cleaned": BOUNCED,
-    "bounced": BOUNCED,
-    "bounced at": BOUNCED,
-    "undeliverability date": BOUNCED,
-    "complained": COMPLAINED,
-    "complained at": COMPLAINED,
-    "blocklisted": SHUT_OUT,
-    "blacklisted": SHUT_OUT,
-    "email blacklisted": SHUT_OUT,
-    "suppressed because": SHUT_OUT,
-    "deleted at": SHUT_OUT,
-}
-_MUST_BE_TRUE = frozenset({"subscribed to emails", "subscribed", "accepts email marketing"})
-_STATES = frozenset(
-    {
-        "state",
-        "status",
-        "type",
-        "subscriber type",
-        "subscriber status",
-        "subscription status",
-        "email marketing status",
-        "email subscriber status",
-    }
-)
-_WORDS = {
-    UNSUBSCRIBED: ("unsubscribed", "unsubscribe", "opted out", "optout", "opt out", "cancelled", "canceled"),
-    BOUNCED: ("bounced", "cleaned", "undeliverable", "invalid", "hard bounced"),
-    COMPLAINED: ("complained", "complaint", "spam", "abuse"),
-    SHUT_OUT: (
-        *("suppressed", "blocklisted", "blacklisted", "blocked", "banned", "removed", "deleted", "archived", "spammy"),
-        *("disabled", "inactive"),
-    ),
-    UNCONFIRMED: (
-        *("pending", "unconfirmed", "unactivated", "unverified", "not confirmed", "waiting"),
-        *("non subscribed", "nonsubscribed", "not subscribed", "transactional"),
-    ),
-}
-_SAID = {word: reason for reason, words in _WORDS.items() for word in words}
 
 _NAMES = (("name",), ("full name",), ("first name", "last name"), ("fname", "lname"))
 """The columns of a name, in the order of its parts; the first of these of which any is there."""
@@ -223,35 +158,6 @@ def moment(text: str) -> datetime | None:
 def _signs(dialect: Dialect, columns: Sequence[str]) -> Iterable[tuple[int, Sign]]:
     """Every column that can speak against somebody, by its own way of speaking."""
     for place, name in enumerate(columns):
-        if name in _FILLED:
-            yield place, _filled(_FILLED[name])
-        if name in dialect.state:
-            yield place, _one_of(dialect.yes)
-        elif name in _MUST_BE_TRUE:
-            yield place, _one_of(_YES)
-        elif name in _STATES:
-            yield place, _said
-
-
-def _filled(reason: str) -> Sign:
-    return lambda cell: reason if cell and _plain(cell) not in _NOTHING else None
-
-
-def _one_of(words: frozenset[str]) -> Sign:
-    def sign(cell: str) -> str | None:
-        word = _plain(cell)
-        if word in words:
-            return None
-        return UNSUBSCRIBED if word in _NO else _SAID.get(word, NOT_CLEAR)
-
-    return sign
-
-
-def _said(cell: str) -> str | None:
-    """A word against somebody. Any other word may mean anything: a state is also a part of a country."""
-    return _SAID.get(_plain(cell))
-
-
-@lru_cache(maxsize=1_024)
-def _plain(cell: str) -> str:
-    return re.sub(r"[\s_-]+", " ", cell).strip().casefold()
+        sign = signs.one_of(dialect.yes) if name in dialect.state else signs.sign_of(name)
+        if sign is not None:
+            yield place, sign

@@ -38,6 +38,7 @@ PURE = {
     "subscribers/dialects.py",
     "subscribers/links.py",
     "subscribers/policy.py",
+    "subscribers/signs.py",
 }
 
 HOMES = {

@@ -9,16 +9,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from subscribers import dialects
-from subscribers.dialects import (
-    BOUNCED,
-    COMPLAINED,
-    NOT_CLEAR,
-    SHUT_OUT,
-    UNCONFIRMED,
-    UNSUBSCRIBED,
-    Reading,
-    moment,
-)
+from subscribers.dialects import Reading, moment
+from subscribers.signs import BOUNCED, COMPLAINED, NOT_CLEAR, SHUT_OUT, UNCONFIRMED, UNSUBSCRIBED
 from subscribers.spreadsheets import plain_name
 
 LISTMONK = "uuid,email,name,attributes,status,created_at,updated_at"
@@ -176,7 +168,8 @@ def test_foreign_tags_are_no_topics() -> None:
         (BUTTONDOWN_NEW, {"type": "premium"}),
         (OWN, {"state": "active"}),
         ("email,state", {"state": "Bavaria"}),
-        ("email,status", {"status": "VIP"}),
+        ("email,status", {"status": ""}),
+        ("email,member_type", {"member_type": "VIP"}),
         ("email,unsubscribed", {"unsubscribed": "No"}),
         ("email,bounced_at", {"bounced_at": "null"}),
     ],
