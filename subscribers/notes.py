@@ -14,14 +14,14 @@ from sqlalchemy.orm import Session
 
 _INFO = "notes"
 
-What = Literal["confirmed", "left", "bounced", "suppressed", "complained", "lifted", "erased", "begun"]
+What = Literal["confirmed", "left", "bounced", "suppressed", "complained", "lifted", "moved", "erased", "begun"]
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
     """One fact to remember. `person` hashes the link id, `address` the normal form of the address, see `secrecy`.
 
-    "begun" is about an edition: `week` instead of a person.
+    "moved" holds the address they moved away from. "begun" is about an edition: `week` instead of a person.
     """
 
     what: What

@@ -14,6 +14,7 @@ from digest.cli import console
 from digest.cli.console import AsJson
 from digest.cli.services import opened
 from digest.safekeeping import backups, restoring
+from digest.safekeeping.replaying import MOVED, Replayed
 from digest.safekeeping.restoring import Restored
 from digest.staff import audit
 
@@ -117,13 +118,9 @@ def _document(done: Restored) -> dict[str, Any]:
 
 
 def _lines(done: Restored) -> Iterator[str]:
-    editions, people, held = done.editions, done.people, done.info.counts["subscribers"]
+    editions, held = done.editions, done.info.counts["subscribers"]
     yield f"restored the backup of {done.info.made_at:%Y-%m-%d %H:%M} UTC, which holds {held:,} subscribers"
-    if done.journals:
-        again = ", ".join(f"{count:,} {word}" for word, count in sorted(people.became.items())) or "nobody"
-        yield f"by the journal: {again}; {people.refused:,} addresses without a record stay refused"
-    if people.confirmed_since:
-        yield f"{people.confirmed_since:,} confirmed since the backup and must confirm again"
+    yield from _lines_of_people(done.people, by_journal=bool(done.journals))
     for week in editions.halted:
         yield f"{week} is halted: look at it, then `digest edition resume {week}` or `digest edition stop {week}`"
     for week in editions.went_out:
@@ -144,3 +141,14 @@ def _lines(done: Restored) -> Iterator[str]:
     yield STAFF_ARE_BACK
     if done.kept_aside:
         yield f"what was there before is kept as {done.kept_aside}; it holds people's addresses"
+
+
+def _lines_of_people(people: Replayed, *, by_journal: bool) -> Iterator[str]:
+    if by_journal:
+        became = sorted((word, count) for word, count in people.became.items() if word != MOVED)
+        again = ", ".join(f"{count:,} {word}" for word, count in became) or "nobody"
+        yield f"by the journal: {again}; {people.refused:,} addresses without a record stay refused"
+    if moved := people.became[MOVED]:
+        yield f"{moved:,} people moved to another address since: they must sign up again there"
+    if people.confirmed_since:
+        yield f"{people.confirmed_since:,} confirmed since the backup and must confirm again"

@@ -11,9 +11,9 @@ The format, version 1: JSON Lines in UTF-8, one object a line, never changed and
     {"v":1,"what":"healed"}
 
 The first line names the journal. `what` is one of `subscribers.notes.What`; "begun" stands there before the first
-hand-over of an edition. `person` and `address` are keyed hashes (`subscribers.secrecy`): no line holds an address, and
-`key` says which of our keys made them. "healed" follows a line that a crash left unfinished; its transaction never
-committed.
+hand-over of an edition, "moved" with the address that somebody moved away from. `person` and `address` are keyed
+hashes (`subscribers.secrecy`): no line holds an address, and `key` says which of our keys made them. "healed" follows
+a line that a crash left unfinished; its transaction never committed.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ staff said before it, a lift takes back a bounce, and nothing takes back a compl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 
 from subscribers.notes import Note
@@ -21,9 +21,23 @@ def still_held(notes: Iterable[Note]) -> list[Note]:
             held = [each for each in held if each.what == "complained"]
         elif note.what == "lifted":
             held = [_lifted(each) for each in held if each.what != "bounced"]
-        else:
+        elif note.what != "moved":  # they are still to be written to, only not at the address they moved from
             held.append(note)
     return held
+
+
+def left_behind(notes: Iterable[Note], own: Container[str], address: Container[str]) -> Note | None:
+    """The move by which somebody (`own`: their hashes) left an address (its hashes), unless it was confirmed again.
+
+    They may have come back by another move: notes do not tell where somebody moved to.
+    """
+    moved: Note | None = None
+    for note in notes:
+        if note.what == "moved" and note.person in own and note.address in address:
+            moved = note
+        elif note.what == "confirmed" and note.address in address:
+            moved = None
+    return moved
 
 
 def _lifted(note: Note) -> Note:

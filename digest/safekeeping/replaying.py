@@ -18,15 +18,17 @@ from database import Database
 from digest.people import erasing
 from digest.safekeeping.backups import Progress
 from digest.safekeeping.journal import Line
-from digest.safekeeping.last_words import refusal, still_held
+from digest.safekeeping.last_words import left_behind, refusal, still_held
 from subscribers import consent
+from subscribers.consent import Proof
 from subscribers.models import ConsentEvent, State, Subscriber
 from subscribers.notes import Note, What
 from subscribers.policy import Act
 from subscribers.secrecy import KeyedHashes, hashes
 
 CHUNK = 2_000
-ERASED = "erased"
+ERASED, MOVED = "erased", "moved"
+MOVED_ON = "they moved to another address before the database was lost; this backup knows only their old one"
 BECAUSE = "noted in the journal before the database was lost"
 ACTS: dict[What, Act] = {
     "left": Act.UNSUBSCRIBE,
@@ -75,7 +77,7 @@ class Replayed:
     """What was done again: people by what became of them."""
 
     became: Counter[str] = field(default_factory=Counter)
-    """`unsubscribed`, `suppressed`, `erased`."""
+    """`unsubscribed`, `suppressed`, `erased`; `moved`: to an address that the backup does not know."""
     refused: int = 0
     """Addresses nobody can bring back by a list."""
     confirmed_since: int = 0
@@ -123,10 +125,11 @@ def _replay_chunk(
     spoken_of = [(person, notes) for person in people if (notes := _about(memory, keyed, person))]
     known = _known(session, [person for person, _ in spoken_of])
     for person, notes in spoken_of:
-        own = set(keyed.all_of(person.link_id))
+        own, address = set(keyed.all_of(person.link_id)), keyed.all_of(person.email_key)
         became = _obey(session, person, own, notes, known[person.id], by=by, now=now)
         if became != ERASED:
-            met.update(keyed.all_of(person.email_key))
+            met.update(address)
+            became = _set_aside(session, person, left_behind(notes, own, address), known[person.id], now=now) or became
         if became:
             done.became[became] += 1
         elif notes[-1].what == "confirmed" and person.state is not State.ACTIVE:
@@ -178,7 +181,7 @@ def _is_news(note: Note, own: set[str], known: _Known) -> bool:
 
 
 def _again(session: Session, person: Subscriber, note: Note, *, now: datetime) -> str:
-    source = f"journal of {note.at:%Y-%m-%d %H:%M:%S} UTC"
+    source = _source(note)
     if note.what == "left":
         outcome = consent.unsubscribe(session, person, now=now, source=source, reported_at=note.at)
     else:
@@ -186,6 +189,22 @@ def _again(session: Session, person: Subscriber, note: Note, *, now: datetime) -
             session, person, ACTS[note.what], because=BECAUSE, now=now, source=source, reported_at=note.at
         )
     return str(outcome.subscriber.state) if outcome.changed else ""
+
+
+def _set_aside(session: Session, person: Subscriber, moved: Note | None, known: _Known, *, now: datetime) -> str:
+    """Nobody is written to at an address they have left; at the new one they have to sign up again."""
+    done_already = (Act.CHANGE_ADDRESS, Act.UNSUBSCRIBE)  # the move itself, or this by an earlier restore
+    if moved is None or not known.events.isdisjoint((str(act), moved.at) for act in done_already):
+        return ""
+    # Of somebody suppressed it is kept in mind for a lift.
+    outcome = consent.unsubscribe(
+        session, person, now=now, source=_source(moved), proof=Proof(wording=MOVED_ON), reported_at=moved.at
+    )
+    return MOVED if outcome.changed and person.state is State.UNSUBSCRIBED else ""
+
+
+def _source(note: Note) -> str:
+    return f"journal of {note.at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _refuse_strangers(database: Database, memory: Memory, met: set[str], done: Replayed) -> None:

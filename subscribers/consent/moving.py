@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from subscribers import policy, rows, standings
 from subscribers.addresses import Address, on_the_wire
-from subscribers.consent.outcomes import NO_PROOF, Outcome, carry_out, letter_to, no_longer_refused
+from subscribers.consent.outcomes import NO_PROOF, Outcome, carry_out, letter_to, no_longer_refused, note
 from subscribers.letters import LetterOwed
 from subscribers.links import CONFIRM_WITHIN, new_link_id
 from subscribers.models import AddressChange, Subscriber
@@ -66,6 +66,7 @@ def change_address(
     if not decision.recorded:
         return carry_out(session, subscriber, decision, Act.CHANGE_ADDRESS, now=now, source=source, proof=proof)
     before = on_the_wire(subscriber.email, subscriber.email_key)
+    note(session, subscriber, "moved", at=now)  # with the old address, the only one a backup may know
     subscriber.email, subscriber.email_key = change.email, change.email_key
     subscriber.search = searchable(subscriber.email, subscriber.email_key, subscriber.name)
     no_longer_refused(session, change.email_key)

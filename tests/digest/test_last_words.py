@@ -46,6 +46,8 @@ def held(*whats: What) -> list[str]:
         (["complained", "lifted", "confirmed"], ["complained"]),
         (["left", "lifted"], ["left"]),
         (["lifted", "bounced"], ["bounced"]),
+        (["moved"], []),
+        (["left", "moved"], ["left"]),
     ],
 )
 def test_the_last_word_counts(said: list[What], expected: list[str]) -> None:

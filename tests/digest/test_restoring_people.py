@@ -17,7 +17,7 @@ from digest.bootstrap import Services
 from digest.staff import audit
 from subscribers import addresses, consent, secrecy
 from subscribers.links import Confirmation
-from subscribers.models import ConsentEvent, RefusedAddress, State, Subscriber
+from subscribers.models import AddressChange, ConsentEvent, RefusedAddress, State, Subscriber
 from subscribers.policy import Act, Refusal
 from tests import make
 from tests.digest.lost import (
@@ -180,6 +180,51 @@ def test_somebody_elses_word_at_the_same_address_counts(kept: Services, tmp_path
     restored(kept, file)
 
     assert {"ada": State.UNSUBSCRIBED} == people(kept)
+
+
+def move(services: Services, email: str, to: str, now: datetime) -> None:
+    with services.database.writing() as session:
+        person = session.scalars(sa.select(Subscriber).where(Subscriber.email == email)).one()
+        consent.ask_to_change_address(session, person, addresses.parse(to), now=now, source="test")
+        consent.change_address(session, session.scalars(sa.select(AddressChange)).one(), now=now, source="test")
+
+
+def test_an_old_address_is_not_written_to_again(kept: Services, tmp_path: Path) -> None:
+    """Who moved since is set aside, whatever they did at the new address; who signed up again at the old one is not."""
+    with kept.database.writing() as session:
+        for name in ("moved", "returned", "renewed", "stays"):
+            make.subscriber(session, f"{name}@example.com")
+    file = back_up(kept, tmp_path)
+    for name in ("moved", "returned", "renewed"):
+        move(kept, f"{name}@example.com", f"{name}@example.org", NOW)
+    with_person(kept, "renewed@example.org", lambda s, p: consent.unsubscribe(s, p, now=LATER, source="test"))
+    sign_up(kept, "renewed@example.org", LATER + timedelta(minutes=1))
+    lose(kept)
+
+    done = restored(kept, file)
+    sign_up(kept, "returned@example.com", LATER + timedelta(hours=1))
+
+    aside = {"moved": State.UNSUBSCRIBED, "renewed": State.UNSUBSCRIBED}
+    assert {**aside, "returned": State.ACTIVE, "stays": State.ACTIVE} == people(kept)
+    assert {"moved": 3} == done.people.became
+    with kept.database.reading() as session:
+        events = session.scalars(sa.select(ConsentEvent).where(ConsentEvent.source.startswith("journal of"))).all()
+        assert ["they moved to another address"] * 3 == [str(event.wording)[:29] for event in events]
+        assert [NOW] * 3 == [event.happened_at for event in events]
+    restored(kept, back_up(kept, tmp_path), replace=True)
+    assert {**aside, "returned": State.ACTIVE, "stays": State.ACTIVE} == people(kept)
+
+
+def test_a_move_that_the_backup_knows_sets_nobody_aside(kept: Services, tmp_path: Path) -> None:
+    """There and back again before it was taken: they are at home, and stay a reader."""
+    with kept.database.writing() as session:
+        make.subscriber(session, "ada@example.com")
+    move(kept, "ada@example.com", "ada@example.org", NOW)
+    move(kept, "ada@example.org", "ada@example.com", NOW + timedelta(minutes=1))
+    file = back_up(kept, tmp_path)
+    lose(kept)
+
+    assert ({}, {"ada": State.ACTIVE}) == (restored(kept, file).people.became, people(kept))
 
 
 # — any history —

@@ -11,6 +11,7 @@ from database import Database
 from subscribers import addresses, consent, roster
 from subscribers.consent import Outcome
 from subscribers.models import AddressChange, Subscriber
+from subscribers.notes import noted
 from subscribers.policy import Act, Refusal, State
 from subscribers.secrecy import hashes
 from tests.subscribers.cast import ADA, BEN, NOW, confirmed, kinds, newcomer, signed_up, suppressed, unsubscribed
@@ -45,6 +46,17 @@ def test_a_move_is_asked_for_here_and_confirmed_there(database: Database) -> Non
         assert (outcome.letter.kind, outcome.letter.email) == ("address-changed", ADA)
         assert kinds(session, ada)[-1] == "address changed"
         assert session.scalars(sa.select(AddressChange)).all() == []
+
+
+def test_the_move_is_noted_with_the_address_they_left(database: Database) -> None:
+    """Beyond the database: a backup from before the move must not be written to at the old address."""
+    with database.writing() as session:
+        ada = confirmed(session, ADA)
+        moved(session, asked(session, ada))
+
+        note, keyed = noted(session)[-1], hashes(session)
+        assert ("moved", NOW + timedelta(hours=1)) == (note.what, note.at)
+        assert (keyed.of(ada.link_id), keyed.of("ada@example.com")) == (note.person, note.address)
 
 
 def test_only_the_last_wish_counts(database: Database) -> None:
