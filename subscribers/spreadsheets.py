@@ -158,6 +158,8 @@ def _header(line: str, required: Sequence[str]) -> tuple[str, list[str]]:
             raise UnreadableFile(f"The file has more than one column called {found}.")
         if found is not None:
             return delimiter, columns
+    if "@" in line:
+        raise UnreadableFile(f"The file has no column called {required[0]}; its first line holds an address, no names.")
     columns = max(readings.values(), key=len)
     named = shortened(", ".join(columns), 200)
     raise UnreadableFile(f"The file has no column called {required[0]}; its first line is: {named}")

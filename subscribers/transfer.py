@@ -232,7 +232,9 @@ class _Reader:
             return None
         moment = dialects.moment(cell)
         if moment is None:
-            raise _BadCell(f"{column} is no time such as 2026-03-01T09:00:00Z: {shortened(cell, 40)}")
+            # What is said of a line may be kept for longer than the person is.
+            said = "an address" if "@" in cell else shortened(cell, 40)
+            raise _BadCell(f"{column} is no time such as 2026-03-01T09:00:00Z: {said}")
         if moment.year < FIRST_YEAR:
             raise _BadCell(f"{column} lies before {FIRST_YEAR}.")
         if moment > self._latest:

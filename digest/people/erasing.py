@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from digest.models import Delivery, Edition, Letter, LetterState, Request
+from digest.people import imports
 from digest.staff import audit
 from subscribers import addresses, consent
 from subscribers.consent import Erased
@@ -30,6 +31,7 @@ def erase(session: Session, subscriber: Subscriber, *, now: datetime, by: str) -
     forget_letters(session, gone)
     _forget_deliveries(session, gone.subscriber_id)
     _forget_requests(session, gone.email_key)
+    imports.forget_with(session, gone.email_key, now=now)
     audit.note(session, by=by, what="subscriber erased", about=f"subscriber {gone.subscriber_id}", now=now)
 
 

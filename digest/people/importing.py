@@ -24,7 +24,7 @@ from database import Database, WriteLockTimeout, claim
 from digest import postman
 from digest.errors import DigestError
 from digest.models import ImportState, Letter, ListImport
-from digest.people.imports import Tally
+from digest.people.imports import Tally, without_addresses
 from subscribers import policy, transfer
 from subscribers.errors import PeopleError
 from subscribers.letters import LetterOwed
@@ -145,6 +145,7 @@ class _Run:
 
     def fail(self, problem: str) -> None:
         """The end, with what is wrong; people brought in so far stay in."""
+        problem = without_addresses(problem)
         try:
             self._move(ImportState.FAILED, problem=problem, content=None, finished_at=self._clock())
         except Overtaken:
@@ -182,7 +183,7 @@ class _Run:
 
     def _note_bad(self, line: BadLine) -> None:
         if len(self._bad) < MOST_BAD_LINES:
-            self._bad.append(line)
+            self._bad.append(BadLine(line.line, without_addresses(line.reason)))
 
     def _owe(self, session: Session, letters: Sequence[LetterOwed], now: datetime) -> None:
         postman.queue_all(session, letters, now=now)

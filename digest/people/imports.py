@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
@@ -28,7 +30,11 @@ HIGHEST_NUMBER = 2**63 - 1
 KEEP_CHECKED = timedelta(days=7)
 """How long a list waits for somebody to bring it in before it is left behind."""
 
+SOMEBODY_ERASED = "somebody on this list was erased meanwhile, so it would have to be uploaded again"
+
 _PIECE = 64 * 1024
+# Some reasons speak of "the @-sign".
+_ADDRESS = re.compile(r"(?!@-sign\b)\S*@\S*")
 
 
 class NoSuchImport(DigestError):
@@ -92,11 +98,16 @@ def compressed(stream: BinaryIO) -> bytes:
 
 def receive(session: Session, content: bytes, *, file_name: str, by: str, now: datetime) -> ListImport:
     """Keep an uploaded list, `compressed`, to be checked. Nobody is added by it."""
-    name = shortened(one_line(file_name), LONGEST_FILE_NAME) or "list.csv"
+    name = shortened(without_addresses(one_line(file_name)), LONGEST_FILE_NAME) or "list.csv"
     found = ListImport(file_name=name, content=content, state=ImportState.CHECKING, by=by, made_at=now)
     session.add(found)
     session.flush()
     return found
+
+
+def without_addresses(text: str) -> str:
+    """Words about a list, fit to be kept: they stay when the people in it are erased."""
+    return _ADDRESS.sub("(an address)", text)
 
 
 def find(session: Session, number: int) -> ListImport:
@@ -167,6 +178,54 @@ def forget_undecided(session: Session, *, now: datetime) -> int:
         .values(content=None, finished_at=now, problem=f"nobody brought it in within {KEEP_CHECKED.days} days")
     )
     return int(getattr(session.execute(undecided), "rowcount", 0))
+
+
+def forget_with(session: Session, email_key: str, *, now: datetime) -> int:
+    """Drop the content of every undecided list that holds an address, by its key; says how many.
+
+    A list that is being brought in is left to its end, which drops it too and refuses whoever was erased.
+    """
+    undecided = sa.select(ListImport.id).where(
+        ListImport.state.in_([ImportState.CHECKING, ImportState.CHECKED]), ListImport.content.is_not(None)
+    )
+    spellings = _spellings(email_key)
+    theirs = [number for number in session.scalars(undecided).all() if _holds(_content(session, number), spellings)]
+    given_up = {"content": None, "finished_at": now}
+    for number in theirs:
+        by_number = ListImport.id == number
+        checking = by_number, ListImport.state == ImportState.CHECKING
+        failed = {"state": ImportState.FAILED, "lease_until": None, "lines_done": 0}
+        problem = f"{SOMEBODY_ERASED[0].upper()}{SOMEBODY_ERASED[1:]}."
+        if not claim(session, ListImport, *checking, values={**given_up, **failed, "problem": problem}):
+            claim(session, ListImport, by_number, *_AWAITED, values={**given_up, "problem": SOMEBODY_ERASED})
+    return len(theirs)
+
+
+def _content(session: Session, number: int) -> bytes:
+    """One at a time: each may be many megabytes."""
+    return session.scalars(sa.select(ListImport.content).where(ListImport.id == number)).one() or b""
+
+
+def _spellings(email_key: str) -> frozenset[str]:
+    """An address as lists spell it, case folded: the domain in its ASCII form or in its own script."""
+    local, _, domain = email_key.rpartition("@")
+    try:
+        own_script = domain.encode().decode("idna")
+    except UnicodeError:
+        own_script = domain
+    return frozenset({email_key, f"{local}@{own_script}".casefold()})
+
+
+def _holds(content: bytes, spellings: frozenset[str]) -> bool:
+    """Whether a compressed list has one of these addresses in it, and not only as the end or beginning of another."""
+    whole = re.compile(rf"(?<![\w.+-])(?:{'|'.join(map(re.escape, spellings))})(?![\w-]|\.\w)")
+    file = gzip.GzipFile(fileobj=io.BytesIO(content))
+    with io.TextIOWrapper(io.BufferedReader(file), encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            folded = unicodedata.normalize("NFC", line).casefold()
+            if any(spelling in folded for spelling in spellings) and whole.search(folded):
+                return True
+    return False
 
 
 _AWAITED = (ListImport.state == ImportState.CHECKED, ListImport.finished_at.is_(None))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -14,8 +16,17 @@ from sqlalchemy.orm import Session
 from database import Base, Database
 from digest import editions, integrity, postman, sending, stats, tidying
 from digest.bootstrap import Services
-from digest.models import Delivery, EditionState, Letter, LetterState, Request, RequestKind
-from digest.people import erasing, limits, requests
+from digest.models import (
+    Delivery,
+    EditionState,
+    ImportState,
+    Letter,
+    LetterState,
+    ListImport,
+    Request,
+    RequestKind,
+)
+from digest.people import erasing, importing, imports, limits, requests
 from digest.staff import audit
 from subscribers import addresses, consent, policy, roster
 from subscribers.consent import Gone, Proof
@@ -33,7 +44,7 @@ def everything(services: Services) -> str:
     """Every cell of every table, case folded."""
     with services.database.reading() as session:
         cells = [
-            str(cell)
+            gzip.decompress(cell).decode() if isinstance(cell, bytes) and cell.startswith(b"\x1f\x8b") else str(cell)
             for table in Base.metadata.sorted_tables
             for row in session.execute(sa.select(table))
             for cell in row
@@ -125,6 +136,8 @@ def test_nothing_is_left_of_who_was_erased(services: Services, typed: str) -> No
     ask(services, typed, at=SEND, settled=False)
     ask(services, f"{local.swapcase()}@{domain.upper()}", at=SEND, settled=False)
     ask(services, typed, RequestKind.ADD, at=SEND, settled=False)
+    for checked in (True, False):
+        upload(services, f"email,name,created_at\n{typed},Ada Quist,{typed}\n", checked=checked)
     assert all(word in everything(services) for word in ("quist", "quistbrowser", "203.0.113.77", link_id.casefold()))
 
     erase(services, typed, at=SEND)
@@ -133,6 +146,62 @@ def test_nothing_is_left_of_who_was_erased(services: Services, typed: str) -> No
     assert [word for word in (*SPELLINGS, link_id.casefold()) if word in left] == []
     assert postman.post_due(services, now=SEND + HOUR).accepted == 0
     assert requests.settle_next(services, now=SEND + HOUR) is None
+
+
+def upload(services: Services, text: str, *, checked: bool) -> int:
+    with services.database.writing() as session:
+        content = imports.compressed(io.BytesIO(text.encode()))
+        number = imports.receive(session, content, file_name="list.csv", by="staff 1", now=NOW).id
+    if checked:
+        importing.work_next(services.database, clock=lambda: NOW)
+    return number
+
+
+def uploads(services: Services) -> dict[int, tuple[ImportState, str | None, bool]]:
+    """Of each upload where it is, what is wrong with it, and whether its content is kept."""
+    with services.database.reading() as session:
+        rows = session.execute(sa.select(ListImport.id, ListImport.state, ListImport.problem, ListImport.content))
+        return {row.id: (row.state, row.problem, row.content is not None) for row in rows}
+
+
+@pytest.mark.parametrize("spelled", [TYPED, "ada.quist+news@xn--bcher-kva.example", "ADA.QUIST+NEWS@BÜCHER.EXAMPLE"])
+def test_an_undecided_list_with_somebody_erased_is_dropped(services: Services, spelled: str) -> None:
+    """Checked or not yet, in any spelling, anywhere in the file; lists without them, or with a like address, stay."""
+    ask(services, TYPED)
+    text = f'email,note\nben@example.org,{spelled}\n"{spelled}",x\n'
+    theirs = upload(services, text, checked=True)
+    others = upload(services, f"email\nben@example.org\nx{spelled}\n{spelled}.example\n", checked=True)
+    waiting = upload(services, text, checked=False)
+
+    erase(services, TYPED)
+
+    said = uploads(services)
+    assert said[theirs] == (ImportState.CHECKED, imports.SOMEBODY_ERASED, False)
+    assert (said[waiting][0], said[waiting][2]) == (ImportState.FAILED, False)
+    assert "erased meanwhile" in (said[waiting][1] or "")
+    assert said[others] == (ImportState.CHECKED, None, True)
+    assert importing.work_next(services.database, clock=lambda: NOW + HOUR) is None
+    with services.database.writing() as session, pytest.raises(imports.NothingToDecide):
+        imports.bring_in(session, theirs, basis="they said so", write_to_many=False, now=NOW)
+
+
+def test_a_check_under_way_ends_when_somebody_on_the_list_is_erased(services: Services) -> None:
+    """Its worker finds the list gone, and what it had read is written nowhere."""
+    ask(services, "ada.quist@example.com")
+    number = upload(services, "email\nada.quist@example.com\nnobody\n", checked=False)
+    times = iter([NOW, NOW])
+
+    def clock() -> datetime:
+        found = next(times, None)
+        if found is None and uploads(services)[number][2]:
+            erase(services, "ada.quist@example.com")
+        return NOW
+
+    said = importing.work_next(services.database, clock=clock)
+
+    assert said == f"import {number} left to somebody else"
+    assert (uploads(services)[number][0], uploads(services)[number][2]) == (ImportState.FAILED, False)
+    assert "quist" not in everything(services)
 
 
 def test_the_numbers_still_add_up(services: Services) -> None:

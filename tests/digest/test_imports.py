@@ -132,6 +132,28 @@ def test_a_file_that_is_no_list_fails_with_the_reason(sqlite: Database) -> None:
     assert worked(sqlite) is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ada Quist,a1.quist@example.com\n",
+        "name,age\nAda,36\n",
+        "email,created_at\nben@example.org,a1.quist@example.com\n",
+        f"email,created_at\nben@example.org,{'quist.' * 9}q@example.com\n",
+        "email\na1.quist@\na1.quist@@example.com\nA Quist <a1.quist@example.com>\n",
+    ],
+)
+def test_no_address_is_kept_in_what_is_said_of_a_list(sqlite: Database, text: str) -> None:
+    """Neither in the problem nor in the reasons of bad lines nor in the name: they stay when people are erased."""
+    number = uploaded(sqlite, text, name="all of a1.quist@example.com")
+    worked(sqlite)
+    row = found(sqlite, number)
+
+    said = f"{row.file_name} {row.problem} {row.report}".casefold()
+    assert "quist" not in said
+    assert "@" not in said.replace("the @-sign", "")
+    assert row.problem or row.report
+
+
 def test_only_the_first_bad_lines_are_kept(sqlite: Database) -> None:
     """A file of nothing but nonsense makes a short report, with the whole number."""
     number = checked(sqlite, "email\n" + "nonsense\n" * (importing.MOST_BAD_LINES + 50))

@@ -97,6 +97,10 @@ def test_reading_goes_on_behind_a_bad_line() -> None:
         (b"", "The file is empty."),
         (b"\n \n", "The file is empty."),
         (b"name;address\nAda;x\n", "The file has no column called email; its first line is: name, address"),
+        (
+            b"Ada Quist,a1@example.com\n",
+            "The file has no column called email; its first line holds an address, no names.",
+        ),
         (b"ada@example.com\nben@example.com\n", "has no column called email"),
         (b"Email,EMAIL\n", "more than one column called email"),
         ("email\nada@example.com\n".encode("utf-16"), "UTF-16"),
