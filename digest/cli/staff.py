@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy.orm import Session
 
 from digest import staff
 from digest.cli import console
@@ -16,6 +19,8 @@ from subscribers.links import SIGN_IN_WITHIN
 
 app = typer.Typer(no_args_is_help=True, help="People who look after the newsletter, and programs that help them.")
 
+NO_ADMIN = "nobody on the staff can administer now; whoever shall: digest staff add EMAIL --role admin"
+
 Email = Annotated[str, typer.Argument(metavar="EMAIL")]
 Scopes = Annotated[list[str], typer.Option("--scope", help=f"One of {', '.join(tokens.SCOPES)}; may come again.")]
 
@@ -25,18 +30,22 @@ def add(
     email: Email, role: Annotated[Role, typer.Option("--role", help="What they may do.")], as_json: AsJson = False
 ) -> None:
     """Put somebody on the staff, or change their role."""
-    with opened() as services, services.database.writing() as session:
+    with opened() as services, _usage(), services.database.writing() as session:
+        could_administer = _somebody_can_administer(session)
         added = _described(staff.add_staff(session, email, role, now=console.real_now()))
+        was_last = could_administer and not _somebody_can_administer(session)
     if as_json:
         console.print_json(added)
     else:
         console.say(f"{added['email']} is on the staff as {added['role']}")
+    if was_last:
+        console.note(NO_ADMIN)
 
 
 @app.command()
 def link(email: Email, as_json: AsJson = False) -> None:
     """Print a way in for somebody on the staff: it works once, within 15 minutes, and needs no mail."""
-    with opened() as services, services.database.writing() as session:
+    with opened() as services, _usage(), services.database.writing() as session:
         now = console.real_now()
         somebody = staff.member(session, email)
         url = sessions.sign_in_url(session, services.links, somebody, now)
@@ -64,12 +73,16 @@ def listed(as_json: AsJson = False) -> None:
 @app.command()
 def remove(email: Email, as_json: AsJson = False) -> None:
     """Take somebody off the staff, and out of every browser they are signed in with."""
-    with opened() as services, services.database.writing() as session:
+    with opened() as services, _usage(), services.database.writing() as session:
+        could_administer = _somebody_can_administer(session)
         removed = _described(staff.remove_staff(session, email, now=console.real_now()))
+        was_last = could_administer and not _somebody_can_administer(session)
     if as_json:
         console.print_json(removed)
     else:
         console.say(f"{removed['email']} is no longer on the staff")
+    if was_last:
+        console.note(NO_ADMIN)
 
 
 @app.command()
@@ -79,7 +92,7 @@ def token(
     as_json: AsJson = False,
 ) -> None:
     """Make a token for a program. It is shown here, once, and kept nowhere."""
-    with opened() as services, services.database.writing() as session:
+    with opened() as services, _usage(), services.database.writing() as session:
         made, text = tokens.make(session, name, scope, now=console.real_now())
     if as_json:
         console.print_json({**_token(made), "token": text})
@@ -116,6 +129,19 @@ def revoke(
         console.print_json(revoked)
     else:
         console.say(f"token {revoked['id']} for {revoked['name']} is worth nothing any more")
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    """What nobody can be called, and what no token can be good for, is wrong usage."""
+    try:
+        yield
+    except (staff.NotAnAddress, tokens.BadToken) as why:
+        raise console.WrongUsage(str(why)) from None
+
+
+def _somebody_can_administer(session: Session) -> bool:
+    return any(staff.Right.ADMINISTER in staff.RIGHTS[each.role] for each in staff.on_staff(session))
 
 
 def _described(person: Staff) -> dict[str, Any]:

@@ -55,15 +55,15 @@ def test_staff_come_change_and_go(shell: Shell, capsys: pytest.CaptureFixture[st
     ("arguments", "code", "said"),
     [
         (["remove", "nobody@example.com"], 1, "not on the staff"),
-        (["remove", "nobody"], 1, "@-sign"),
-        (["add", "nobody", "--role", "editor"], 1, "@-sign"),
+        (["remove", "nobody"], 2, "@-sign"),
+        (["add", "nobody", "--role", "editor"], 2, "@-sign"),
         (["add", "edda@example.com"], 2, "--role"),
         (["add", "edda@example.com", "--role", "king"], 2, "king"),
         (["link", "nobody@example.com"], 1, "not on the staff"),
-        (["link", "nobody"], 1, "@-sign"),
+        (["link", "nobody"], 2, "@-sign"),
         (["token", "the site"], 2, "--scope"),
-        (["token", "the site", "--scope", "everything"], 1, 'no scope "everything"'),
-        (["token", " ", "--scope", "editions:read"], 1, "needs a name"),
+        (["token", "the site", "--scope", "everything"], 2, 'no scope "everything"'),
+        (["token", " ", "--scope", "editions:read"], 2, "needs a name"),
         (["revoke", "7"], 1, "no token 7"),
         (["revoke", "x"], 2, "'ID'"),
         (["revoke", "9" * 30], 2, "'ID'"),
@@ -78,6 +78,21 @@ def test_what_cannot_be_is_said(
     captured = capsys.readouterr()
     assert said in captured.err
     assert captured.out == ""
+
+
+@pytest.mark.parametrize("last", [["remove", "edda@example.com"], ["add", "edda@example.com", "--role", "editor"]])
+def test_nobody_left_to_administer_is_said(shell: Shell, capsys: pytest.CaptureFixture[str], last: list[str]) -> None:
+    """The last admin may go, or get another role; how to name the next is said on stderr, and only then."""
+    for email, role in (("edda@example.com", "admin"), ("ida@example.com", "admin"), ("otto@example.com", "operator")):
+        shell("add", email, "--role", role)
+    assert shell("remove", "ida@example.com") == shell("remove", "otto@example.com") == 0
+    assert "administer" not in capsys.readouterr().err
+
+    assert shell(*last, "--json") == 0
+    captured = capsys.readouterr()
+    assert "nobody on the staff can administer now" in captured.err
+    assert "digest staff add EMAIL --role admin" in captured.err
+    assert json.loads(captured.out)["email"] == "edda@example.com"
 
 
 def test_somebody_removed_may_come_back(database: Database) -> None:
