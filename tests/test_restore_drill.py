@@ -69,6 +69,7 @@ def lose(services: Services) -> None:
         return
     with services.database.engine.begin() as connection:
         connection.exec_driver_sql(f"TRUNCATE {', '.join(Base.metadata.tables)} RESTART IDENTITY CASCADE")
+    services.database.dispose()
 
 
 def done(nursery: Nursery, *arguments: str) -> str:

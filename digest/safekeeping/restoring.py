@@ -80,8 +80,7 @@ def restore(
             f"The database is not empty, so nothing was restored. --replace puts the backup of "
             f"{info.made_at:%Y-%m-%d %H:%M} UTC in its place{_what_becomes_of_it(services.database)}."
         )
-    if services.database.is_sqlite:
-        _nobody_else(services.database)
+    _nobody_else(services.database)
     paths = [] if without_journal else _journals(services, journals, info)
     sizes = {path: path.stat().st_size for path in paths}
     memory = replaying.Memory(journal.merged(paths))
@@ -227,8 +226,8 @@ def _bring_up_to_date(database: Database) -> None:
 def _put_in_place(
     database: Database, copy: Path, info: Info, sizes: Mapping[Path, int], *, now: datetime, progress: Progress
 ) -> Path | None:
+    _nobody_else(database)
     if database.is_sqlite:
-        _nobody_else(database)
         backups.alone(copy)
         backups.sync(copy)
         _nothing_noted_since(sizes)
@@ -263,6 +262,17 @@ def _rename(copy: Path, target: Path, now: datetime) -> Path | None:
 
 
 def _nobody_else(database: Database) -> None:
+    """Raises InUse."""
+    if database.is_sqlite:
+        _nobody_else_opened(database)
+    elif others := database.sessions_of_others():
+        raise InUse(
+            f"Another program works on this database (connections: {others}), so nothing was restored. Stop "
+            f"`digest serve` and the clock first, on every host."
+        )
+
+
+def _nobody_else_opened(database: Database) -> None:
     """Leaving the log mode needs the file alone, so it tells whether anybody has it open. Raises InUse."""
     target = _file_of(database)
     database.dispose()

@@ -55,6 +55,7 @@ def lose(services: Services) -> None:
         return
     with services.database.engine.begin() as connection:
         connection.exec_driver_sql(f"TRUNCATE {', '.join(Base.metadata.tables)} RESTART IDENTITY CASCADE")
+    services.database.dispose()
 
 
 def restored(services: Services, file: Path, **given: Any) -> Restored:

@@ -130,18 +130,24 @@ def test_what_is_there_is_not_lost_unasked(kept: Services, tmp_path: Path) -> No
         before.dispose()
 
 
-def test_a_file_somebody_works_on_is_not_replaced(sqlite: Database, tmp_path: Path) -> None:
-    """The clock and the web pages would go on with the old one."""
-    kept = journaled(make.services(sqlite, tmp_path), tmp_path / "digest-journal.jsonl")
+def test_a_database_somebody_works_on_is_not_replaced(kept: Services, tmp_path: Path) -> None:
+    """The clock and the web pages would go on with the old one, or send from what is half the new one."""
+    with kept.database.writing() as session:
+        make.subscriber(session, "ada@example.com")
     file = back_up(kept, tmp_path)
-    sqlite.dispose()
-    other = Database(sqlite.url.render_as_string())
+    with_person(kept, "ada@example.com", leave)
+    kept.database.dispose()
+    other = Database(kept.database.url.render_as_string(hide_password=False))
     with other.reading() as session:
         session.query(Subscriber).count()
-        with pytest.raises(InUse, match="Stop `digest serve`"):
-            restored(kept, file, replace=True)
+        with pytest.raises(InUse, match=r"so nothing was restored\. Stop `digest serve`"):
+            restored(kept, file, replace=True, without_journal=True)
     other.dispose()
-    assert restored(kept, file, replace=True).kept_aside is not None
+    assert {"ada": State.UNSUBSCRIBED} == people(kept)
+
+    done = restored(kept, file, replace=True)
+    assert {"ada": State.UNSUBSCRIBED} == people(kept)
+    assert kept.database.is_sqlite == (done.kept_aside is not None)
 
 
 def test_whoever_still_works_is_not_lost(kept: Services, tmp_path: Path) -> None:
