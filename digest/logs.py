@@ -16,7 +16,9 @@ from typing import Any, Literal, TextIO, cast
 import structlog
 
 # A library at DEBUG says what it is given: keys and payloads, parameters and rows, pieces of forms.
-TALKATIVE = ("python_http_client", "sqlalchemy", "python_multipart")
+TALKATIVE = ("python_http_client", "sqlalchemy")
+# What a stranger's form has wrong is answered to them; anybody could fill the log with it.
+SILENT = ("python_multipart",)
 
 _APART = r"\s\"<>()\[\]{},;:=@/\\"
 _ADDRESS = re.compile(rf"[^'{_APART}][^{_APART}]{{0,63}}@[^'{_APART}]{{1,255}}\.[^'.{_APART}]{{1,63}}")
@@ -68,6 +70,8 @@ def configure(form: Literal["console", "json"] | None, *, quiet: bool = False) -
     )
     for library in TALKATIVE:
         logging.getLogger(library).setLevel(logging.WARNING)
+    for library in SILENT:
+        logging.getLogger(library).setLevel(logging.CRITICAL + 1)
     root = logging.getLogger()
     if not any(isinstance(handler.formatter, _Masking) for handler in root.handlers):
         root.addHandler(_of_libraries())
