@@ -26,6 +26,7 @@ TRAP = "website"
 """A field that people do not see. Programs that fill in whatever there is fill it in."""
 
 ONCE_MORE = "Please press the button once more. The form had been open for long, or came from another page."
+TOO_QUICK = "Please press the button once more. The form came back so quickly that a program might have sent it."
 _MINUTE = 60
 
 
@@ -62,13 +63,13 @@ def take(
 ) -> Sheet | None:
     """Store what is asked for with the address in a form; gives the form to show again, None when all is done."""
     token = forms.word(form, "token")
-    is_good = _is_good(request, token, now)
-    blank = Sheet(token if is_good else services_of(request).links.form_token(now), forms.word(form, "email"))
+    not_good = _not_good(request, token, now)
+    blank = Sheet(token if not_good is None else services_of(request).links.form_token(now), forms.word(form, "email"))
     address = looked_at(form, blank)
     if isinstance(address, Sheet):
         return address
-    if not is_good:
-        return Sheet(blank.token, blank.email, said=ONCE_MORE)
+    if not_good:
+        return Sheet(blank.token, blank.email, said=not_good)
     if forms.word(form, TRAP):
         return None
     exceeded = _store(request, kind, address, wording, source=source, now=now)
@@ -118,10 +119,12 @@ def _store(
     return exceeded if exceeded is not None and exceeded.visible else None
 
 
-def _is_good(request: Request, token: str, now: datetime) -> bool:
-    """A form of ours, open for as long as somebody needs to fill it in."""
+def _not_good(request: Request, token: str, now: datetime) -> str | None:
+    """What to say of a form; None for one of ours, open for as long as somebody needs to fill it in."""
     shown_at = services_of(request).links.form_shown_at(token)
-    return shown_at is not None and FORM_FROM <= now - shown_at <= FORM_WITHIN
+    if shown_at is None or now - shown_at > FORM_WITHIN:
+        return ONCE_MORE
+    return TOO_QUICK if now - shown_at < FORM_FROM else None
 
 
 def _in_words(typed: str, why: BadAddress) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import orjson
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, Request
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 LONGEST = 64 * 1024  # octets

@@ -198,6 +198,10 @@ def test_a_form_that_is_not_fresh_is_shown_once_more(client: TestClient, service
 
     assert 200 == answer.status_code
     assert "press the button once more" in answer.text
+    assert (token == "young", token != "young") == (
+        "so quickly" in answer.text,
+        "open for long, or came from another page" in answer.text,
+    )
     assert 'value="ada@example.com"' in answer.text
     assert shown_at is not None
     assert datetime.now(UTC) - shown_at < timedelta(seconds=30)
@@ -334,6 +338,28 @@ def test_a_script_is_told_what_is_wrong(client: TestClient, services: Services) 
     assert "ada@gmail.com" == slip.json()["meant"]
     assert services.links.form_shown_at(stale.json()["token"]) is not None
     assert 202 == sure.status_code
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "status"),
+    [
+        (b"--x\r\n", "multipart/form-data", 400),
+        (b"--x\r\nbroken", "multipart/form-data; boundary=y", 400),
+        ("&".join(f"f{number}=1" for number in range(1_001)).encode(), "application/x-www-form-urlencoded", 400),
+        (b"{", "application/json", 400),
+        (b"x" * 70_000, "application/x-www-form-urlencoded", 413),
+    ],
+)
+def test_a_script_is_told_of_a_body_nobody_can_read(
+    client: TestClient, services: Services, content: bytes, media_type: str, status: int
+) -> None:
+    """Whoever finds it unreadable, we or the parser: a problem document that any page may read."""
+    answer = client.post("/subscribe", content=content, headers=JSON | {"content-type": media_type})
+
+    assert (status, status) == (answer.status_code, answer.json()["status"])
+    assert "application/problem+json" == answer.headers["content-type"]
+    assert "*" == answer.headers["access-control-allow-origin"]
+    assert [] == asked(services)
 
 
 def test_any_page_may_ask_by_script_and_only_here(client: TestClient, services: Services) -> None:
