@@ -127,6 +127,17 @@ def test_a_key_is_short_and_plain(site: Program, key: str) -> None:
     assert "header.Idempotency-Key" == answer.json()["errors"][0]["where"]
 
 
+def test_there_is_one_key_at_most(site: Program, services: Services) -> None:
+    """Two keys are no key: 422 names the header, and nothing is done."""
+    headers = [*site.headers.items(), ("Idempotency-Key", KEY), ("idempotency-key", "another")]
+    answer = site.client.post("/api/v1/subscribers", json=ADA, headers=headers)
+
+    assert 422 == answer.status_code
+    assert "header.Idempotency-Key" == answer.json()["errors"][0]["where"]
+    with services.database.reading() as session:
+        assert [] == session.scalars(sa.select(Request)).all()
+
+
 def at_once(count: int, ask: Callable[[], Response]) -> list[Response]:
     """The answers to requests that were all sent at the same moment."""
     ready = threading.Barrier(count)

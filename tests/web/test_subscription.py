@@ -172,8 +172,15 @@ def test_what_is_refused_says_what_would_do(client: TestClient) -> None:
     answer = client.put("/archive")
 
     assert 405 == answer.status_code
-    assert "GET" in answer.headers["allow"]
+    assert "GET, HEAD, OPTIONS" == answer.headers["allow"]
     assert "Not that way" in answer.text
+    for path in ("/confirm/x", "/unsubscribe/x", "/preferences/x", "/subscribe", "/change-address/x"):
+        for method in ("PUT", "DELETE", "PATCH"):
+            refused = client.request(method, path)
+            assert (405, "GET, HEAD, POST, OPTIONS") == (refused.status_code, refused.headers["allow"])
+        assert "GET, HEAD, POST, OPTIONS" == client.options(path).headers["allow"]
+    head = client.head("/my-data/x/export")
+    assert (405, "POST, OPTIONS") == (head.status_code, head.headers["allow"])
 
 
 # — every page —

@@ -14,7 +14,7 @@ from digest.idempotency import Answer, Write
 from digest.web.api import problems
 from digest.web.api.bodies import Body
 from digest.web.api.callers import Caller
-from digest.web.api.problems import Problem
+from digest.web.api.problems import Mistake, Problem
 
 REPLAYED = "Idempotent-Replayed"
 WAIT = 5  # seconds
@@ -36,7 +36,10 @@ Key = Annotated[
 
 
 def write_of(request: Request, caller: Caller, key: str | None, body: Body) -> Write | None:
-    """What makes two requests the same one; None without a key."""
+    """What makes two requests the same one; None without a key. Raises Problem where there are several."""
+    if len(request.headers.getlist("Idempotency-Key")) > 1:
+        errors = [Mistake(where="header.Idempotency-Key", detail="It stands there more than once.")]
+        raise Problem(problems.NOT_VALID, "A request has one Idempotency-Key at most.", errors)
     if key is None:
         return None
     said = "\n".join([request.method, request.url.path, body.media_type, hashlib.sha256(body.content).hexdigest()])
