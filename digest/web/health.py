@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import structlog
 from fastapi import APIRouter, Request
@@ -27,7 +29,7 @@ def healthz() -> JSONResponse:
 
 @router.get("/readyz")
 def readyz(request: Request) -> JSONResponse:
-    """Database, migrations and clock; 503 when any of them is not well, with what is wrong."""
+    """Database, migrations, clock and journal; 503 when any of them is not well, with what is wrong."""
     checks = _checks(services_of(request), datetime.now(UTC))
     ready = all(said == "ok" for said in checks.values())
     return JSONResponse({"ready": ready, **checks}, status_code=200 if ready else 503)
@@ -47,7 +49,20 @@ def _checks(services: Services, now: datetime) -> dict[str, str]:
         # What the driver says may name hosts and users: it goes to the log, not to whoever asks.
         log.warning("not ready", why=str(why).splitlines()[0])
         return {"database": "cannot be reached"}
-    return {"database": "ok", "migrations": "ok", "clock": _clock(beat, now)}
+    journal = {"journal": _journal(services.journal.path)} if services.journal is not None else {}
+    return {"database": "ok", "migrations": "ok", "clock": _clock(beat, now), **journal}
+
+
+def _journal(path: Path) -> str:
+    """No opt-out can be stored without it. Opened as for a line more, but nothing is written or begun."""
+    try:
+        if path.exists() or not os.access(path.parent, os.W_OK | os.X_OK):
+            os.close(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC))
+    except OSError as why:
+        # Where it lies is for the log, as what the driver says is.
+        log.warning("not ready", why=f"the journal {path} cannot be written: {why.strerror}")
+        return "cannot be written: see DIGEST_JOURNAL"
+    return "ok"
 
 
 def _clock(beat: datetime | None, now: datetime) -> str:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
+from httpx import Response
 
 import scheduler
 from digest import editions, sending
 from digest.bootstrap import Services
+from digest.safekeeping.journal import Journal
+from digest.web.app import create_app
 from subscribers import addresses, consent
 from subscribers.models import ConsentEvent, State, Subscriber
 from tests import make
@@ -184,3 +189,35 @@ def test_ready_means_database_migrations_and_clock(client: TestClient, services:
     assert "has never run" in before.json()["clock"]
     assert {"ready": True, "database": "ok", "migrations": "ok", "clock": "ok"} == after.json()
     assert {"ok": True} == client.get("/healthz").json()
+
+
+def ready_with(services: Services, place: Path) -> Response:
+    """What `/readyz` says where the journal is to lie there."""
+    kept = replace(services, journal=Journal(place, key_id="k1"))
+    with TestClient(create_app(kept)) as client:
+        return client.get("/readyz")
+
+
+def test_who_cannot_store_an_opt_out_is_not_ready(services: Services, tmp_path: Path) -> None:
+    """A journal that cannot be written makes 503, without saying where it lies; looking begins none."""
+    scheduler.run_once(next(iter(scheduler.JOBS)), services, stop=threading.Event())
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    places = (tmp_path / "not begun", folder, tmp_path / "nowhere" / "journal")
+    answers = [ready_with(services, place) for place in places]
+
+    assert [200, 503, 503] == [answer.status_code for answer in answers]
+    assert ["ok", *["cannot be written: see DIGEST_JOURNAL"] * 2] == [answer.json()["journal"] for answer in answers]
+    assert not places[0].exists()
+    Journal(places[0], key_id="k1").mark()
+    before = places[0].read_bytes()
+    assert "ok" == ready_with(services, places[0]).json()["journal"]
+    assert before == places[0].read_bytes()
+
+
+def test_events_of_sendgrid_are_not_taken_and_it_is_said(client: TestClient) -> None:
+    """503 with a sentence, so that nobody believes they were."""
+    answer = client.post("/webhooks/sendgrid", json=[{"event": "bounce", "email": "ada@example.com"}])
+
+    assert 503 == answer.status_code
+    assert "nothing was stored" in answer.json()["detail"]
