@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from digest.models import RequestKind
-from digest.staff import sessions
+from digest.models import RequestKind, Role
+from digest.staff import RIGHTS, Right, sessions
 from digest.web import asking, forms
 from digest.web.asking import Sheet
 from digest.web.pages import services_of
@@ -31,13 +31,13 @@ WORDING = Wording("Send me a link that signs me in.", "2026-11")
 @router.get("/sign-in")
 def ask_for_link(request: Request, next: str = "") -> Response:  # noqa: A002 - its name in the address
     """The form, with where to go on to."""
-    return _form(request, asking.fresh(request, _now()), local_path(next))
+    return _form(request, asking.fresh(request, _now()), local_path(next, otherwise=""))
 
 
 @router.post("/sign-in")
 def send_link(request: Request, form: forms.Form) -> Response:
     """Store that a link was asked for; who is on the staff is looked up afterwards, and elsewhere."""
-    goes_to = local_path(forms.word(form, "next"))
+    goes_to = local_path(forms.word(form, "next"), otherwise="")
     sheet = asking.take(request, form, RequestKind.SIGN_IN, WORDING, source="sign-in page", now=_now())
     if sheet is not None:
         return _form(request, sheet, goes_to)
@@ -57,24 +57,32 @@ def show_button(request: Request, token: str) -> Response:
 def come_in(request: Request, token: str) -> Response:
     """Use up the link and open a session."""
     link_id = services_of(request).links.read_sign_in(token, _now())
-    secret = _opened(request, link_id) if link_id else None
-    if secret is None:
+    opened = _opened(request, link_id) if link_id else None
+    if opened is None:
         return door_page(request, "sign_in_again.html", status=410)
-    answer = RedirectResponse(local_path(request.cookies.get(NEXT, "")), status_code=303)
+    secret, role = opened
+    goes_to = local_path(request.cookies.get(NEXT, ""), otherwise=home_of(role))
+    answer = RedirectResponse(goes_to, status_code=303)
     _set(request, answer, _cookie(request), secret, int(sessions.LONGEST.total_seconds()))
     answer.delete_cookie(NEXT)
     return answer
 
 
-def _opened(request: Request, link_id: str) -> str | None:
-    """The secret of a new session; the one this browser had before is ended."""
+def home_of(role: Role) -> str:
+    """Where somebody begins who did not want to go anywhere else: at what they look after."""
+    return "/people" if Right.OPERATE in RIGHTS[role] else "/staff"
+
+
+def _opened(request: Request, link_id: str) -> tuple[str, Role] | None:
+    """The secret of a new session and whose role it has; the session this browser had before is ended."""
     now = _now()
     with services_of(request).database.writing() as session:
         secret = sessions.open_with(session, link_id, now=now, user_agent=request.headers.get("user-agent"))
         before = sessions.who(session, request.cookies.get(_cookie(request), ""), now=now) if secret else None
         if before is not None:
             sessions.revoke(session, before.session_id, now=now, by=f"staff {before.staff_id}")
-    return secret
+        opened = sessions.who(session, secret, now=now) if secret else None
+    return (secret, opened.role) if secret and opened else None
 
 
 @router.post("/sign-out")

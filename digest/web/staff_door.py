@@ -149,7 +149,7 @@ def is_secure(site_url: str) -> bool:
     return site_url.startswith("https://")
 
 
-def local_path(wanted: str, *, otherwise: str = "/staff") -> str:
+def local_path(wanted: str, *, otherwise: str) -> str:
     """Where to go on to after signing in: a path of this site, whatever somebody put into the link.
 
     Browsers drop tabs and line ends from an address and read `\\` as `/`, so only plain visible ASCII is taken.

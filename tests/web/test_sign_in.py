@@ -46,9 +46,9 @@ def form(services: Services, email: str, **more: str) -> dict[str, str]:
     return {"email": email, "token": services.links.form_token(now() - timedelta(seconds=3)), "website": "", **more}
 
 
-def way_in(services: Services, email: str = "otto@example.com") -> str:
+def way_in(services: Services, email: str = "otto@example.com", role: Role = Role.OPERATOR) -> str:
     with services.database.writing() as session:
-        somebody = add_staff(session, email, Role.OPERATOR, now=now())
+        somebody = add_staff(session, email, role, now=now())
         url = sessions.sign_in_url(session, services.links, somebody, now())
     return url.removeprefix(services.settings.digest_site_url)
 
@@ -250,7 +250,7 @@ def drops(url: str) -> str:
 @example("/ok?q=a%20b&c=//x#y")
 def test_one_never_goes_on_to_another_site(wanted: str) -> None:
     """Whatever a link says: the answer is a path here, fit for a header."""
-    path = local_path(wanted)
+    path = local_path(wanted, otherwise="/staff")
 
     assert urlsplit(urljoin(SITE, drops(path))).netloc == "testserver"
     assert path.startswith("/")
@@ -261,14 +261,28 @@ def test_one_never_goes_on_to_another_site(wanted: str) -> None:
 def test_plain_paths_are_gone_on_to() -> None:
     """With their question and their part."""
     for path in ("/", "/people?q=ada%40example.com&after=3", "/desk/2026-W47#entry-2"):
-        assert path == local_path(path)
+        assert path == local_path(path, otherwise="/staff")
 
 
 def test_the_cookie_for_going_on_is_not_believed(browser: TestClient, services: Services) -> None:
     """Whoever could set it gains nothing."""
     browser.cookies.set("digest-next", "//evil.example")
 
-    assert browser.post(way_in(services)).headers["location"] == "/staff"
+    assert browser.post(way_in(services)).headers["location"] == "/people"
+
+
+@pytest.mark.parametrize(
+    ("role", "home"), [(Role.OPERATOR, "/people"), (Role.ADMIN, "/people"), (Role.EDITOR, "/staff")]
+)
+def test_one_begins_at_what_one_looks_after(browser: TestClient, services: Services, role: Role, home: str) -> None:
+    """Who asked for a link without wanting to go anywhere; who wanted to be at their own page comes there."""
+    with services.database.writing() as session:
+        add_staff(session, "eve@example.com", role, now=now())
+    for wanted, reached in ((None, home), ("/staff", "/staff")):
+        browser.get("/sign-in")
+        sent = form(services, "eve@example.com")
+        assert 200 == browser.post("/sign-in", data=sent | ({"next": wanted} if wanted else {"next": ""})).status_code
+        assert reached == browser.post(way_in(services, "eve@example.com", role)).headers["location"]
 
 
 def test_the_address_of_a_token_page_travels_nowhere(client: TestClient) -> None:
