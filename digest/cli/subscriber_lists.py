@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from tempfile import TemporaryFile
+from typing import Annotated, Any, BinaryIO
 
 import orjson
 import typer
@@ -30,11 +34,24 @@ OnLine = Callable[[BadLine], None]
 
 SHELL = "command line"
 MANY_LETTERS = 500
+STDIN = Path("-")
 
 ConfirmedBy = Annotated[
     str | None, typer.Option("--confirmed-by", metavar="TEXT", help="The basis of consent: how they agreed, in words.")
 ]
 InState = Annotated[State | None, typer.Option("--state", help="Only people in this state.")]
+
+
+def _is_there(file: Path) -> Path:
+    # The checks of typer's own paths take "-" for the name of a file.
+    if file != STDIN and not file.exists():
+        raise typer.BadParameter(f"there is no file {file}.")
+    if file != STDIN and (file.is_dir() or not os.access(file, os.R_OK)):
+        raise typer.BadParameter(f"{file} is a folder, or cannot be read.")
+    return file
+
+
+ListFile = Annotated[Path, typer.Argument(metavar="FILE", callback=_is_there, help="A CSV file, or - for stdin.")]
 
 
 class Form(StrEnum):
@@ -53,7 +70,7 @@ class TooManyLetters(console.WrongUsage):
 
 
 def bring_in(
-    file: Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, readable=True)],
+    file: ListFile,
     confirmed_by: ConfirmedBy = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report by line and write nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help=f"Write to more than {MANY_LETTERS} people.")] = False,
@@ -66,14 +83,17 @@ def bring_in(
     """
     bad: list[BadLine] = []
     left: list[BadLine] = []
-    with opened() as services:
-        if confirmed_by is None and not (dry_run or yes):
-            _ask_before_writing_to_many(services, file)
+    must_ask = confirmed_by is None and not (dry_run or yes)
+    with opened() as services, _readable(file, twice=must_ask) as stream:
+        if must_ask:
+            _ask_before_writing_to_many(services, file, stream)
         # Said as they come, so that a list of nothing but bad lines needs no memory either.
         on_bad, on_left_there = (
             (bad.append, left.append) if as_json else (_say_line, _say_line if dry_run else _nothing)
         )
-        report = _brought_in(services, file, confirmed_by, on_bad, on_left_there, dry_run=dry_run)
+        report = _brought_in(
+            services, file, stream, basis=confirmed_by, on_bad=on_bad, on_left_there=on_left_there, dry_run=dry_run
+        )
     if as_json:
         lines = {"bad_lines": bad, "left_there_lines": left}
         console.print_json({"dry_run": dry_run, **_counted(report), **lines})
@@ -98,11 +118,27 @@ def export(
             transfer.write_csv(people, sys.stdout)
 
 
-def _ask_before_writing_to_many(services: Services, file: Path) -> None:
-    """A list without a basis of consent writes to everybody on it: count them first."""
-    if not file.is_file():
-        raise console.WrongUsage(f"{file} can be read only once; add --yes, or save it to a file first.")
-    letters = _brought_in(services, file, None, _nothing, _nothing, dry_run=True).letters
+@contextmanager
+def _readable(file: Path, *, twice: bool) -> Iterator[BinaryIO]:
+    """The list from its beginning. What can be read only once, such as a pipe, is copied first where that is needed."""
+    with nullcontext(sys.stdin.buffer) if file == STDIN else file.open("rb") as stream:
+        if not twice or (file != STDIN and file.is_file()):
+            yield stream
+            return
+        with TemporaryFile() as copy:
+            shutil.copyfileobj(stream, copy)
+            copy.seek(0)
+            yield copy
+
+
+def _nothing(_: BadLine) -> None:
+    """Counted, and that is enough."""
+
+
+def _ask_before_writing_to_many(services: Services, file: Path, stream: BinaryIO) -> None:
+    """A list without a basis of consent writes to everybody on it: count them first, and go back to its beginning."""
+    letters = _brought_in(services, file, stream, basis=None, dry_run=True).letters
+    stream.seek(0)
     if letters <= MANY_LETTERS:
         return
     said = f"{letters:,} people would get a confirmation letter."
@@ -112,18 +148,26 @@ def _ask_before_writing_to_many(services: Services, file: Path) -> None:
 
 
 def _brought_in(
-    services: Services, file: Path, basis: str | None, on_bad: OnLine, on_left_there: OnLine, *, dry_run: bool
+    services: Services,
+    file: Path,
+    stream: BinaryIO,
+    *,
+    basis: str | None,
+    on_bad: OnLine = _nothing,
+    on_left_there: OnLine = _nothing,
+    dry_run: bool,
 ) -> Report:
     now = console.real_now()
+    name = "standard input" if file == STDIN else file.name
     what = "checking" if dry_run else "bringing in"
-    with file.open("rb") as stream, console.progress_bar(f"{what} {file.name}", None) as advance:
+    with console.progress_bar(f"{what} {name}", None) as advance:
         try:
             return transfer.bring_in(
                 services.database,
                 stream,
                 basis=basis,
                 now=now,
-                source=f"import of {file.name}, {SHELL}",
+                source=f"import of {name}, {SHELL}",
                 owe=lambda session, letters: owe(session, letters, now),
                 on_bad=on_bad,
                 on_left_there=on_left_there,
@@ -138,10 +182,6 @@ def _brought_in(
 
 def _say_line(line: BadLine) -> None:
     console.note(f"line {line.line}: {line.reason}")
-
-
-def _nothing(_: BadLine) -> None:
-    """Counted, and that is enough."""
 
 
 def _counted(report: Report) -> dict[str, Any]:

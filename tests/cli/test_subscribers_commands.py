@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from digest.cli.app import run
 from digest.models import Letter
 from subscribers import consent, roster
 from subscribers.links import Links
+from subscribers.models import ConsentEvent
 from subscribers.policy import Act, State
 from tests.subscribers.cast import ADA, BEN, CLEO, DOV, everyone
 
@@ -128,6 +132,7 @@ def test_add_that_adds_nobody_could_not_be_done(shell: Shell, cast: Database, em
         ["suppress", ADA],
         ["list", "--state", "gone"],
         ["import", "missing.csv"],
+        ["import", "."],
         ["export", "--format", "xml"],
     ],
     ids=" ".join,
@@ -310,6 +315,48 @@ def test_import_asks_before_writing_to_many(shell: Shell, database: Database) ->
     assert shell("import", path, "--yes") == 0
     assert len(letters(database)) == 501
     assert shell("import", path) == 0
+
+
+@pytest.fixture
+def piped(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Gives the next command its standard input through a pipe, which can be read only once."""
+    with ExitStack() as pipes:
+
+        def pipe(text: str) -> None:
+            reading, writing = os.pipe()
+            with os.fdopen(writing, "w") as into:
+                into.write(text)
+            monkeypatch.setattr(sys, "stdin", pipes.enter_context(os.fdopen(reading)))
+
+        yield pipe
+
+
+@pytest.mark.parametrize("options", [[], ["--yes"], ["--confirmed-by", "fair"]])
+def test_import_reads_standard_input(
+    shell: Shell, database: Database, piped: Callable[[str], None], options: list[str]
+) -> None:
+    """Whether its letters are counted first or not; everybody on it is brought in, and the proof says from where."""
+    piped(f"email\n{ADA}\n{BEN}\n")
+    assert shell("import", "-", *options) == 0
+
+    assert set(states(database)) == {ADA, BEN}
+    with database.reading() as session:
+        assert set(session.scalars(sa.select(ConsentEvent.source))) == {"import of standard input, command line"}
+
+
+def test_import_of_standard_input_asks_before_writing_to_many(
+    shell: Shell, database: Database, piped: Callable[[str], None]
+) -> None:
+    """As of a file: nobody is written to without --yes."""
+    many = "email\n" + "".join(f"p{number}@example.com\n" for number in range(501))
+    piped(many)
+    assert shell("import", "-") == 2
+    assert "501 people would get a confirmation letter" in shell.err
+    assert states(database) == {}
+
+    piped(many)
+    assert shell("import", "-", "--yes") == 0
+    assert len(letters(database)) == 501
 
 
 def test_import_of_exactly_as_many_as_allowed_does_not_ask(shell: Shell, database: Database) -> None:
