@@ -195,7 +195,8 @@ def ready_with(services: Services, place: Path) -> Response:
     """What `/readyz` says where the journal is to lie there."""
     kept = replace(services, journal=Journal(place, key_id="k1"))
     with TestClient(create_app(kept)) as client:
-        return client.get("/readyz")
+        answer: Response = client.get("/readyz")
+    return answer
 
 
 def test_who_cannot_store_an_opt_out_is_not_ready(services: Services, tmp_path: Path) -> None:
