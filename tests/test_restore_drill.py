@@ -265,6 +265,8 @@ def test_a_restore_says_what_it_needs(program: Program, nursery: Nursery, stub: 
         assert nursery.run("restore", "backup.db") == COULD_NOT
         assert "--replace" in nursery.said()
         lose(services)
+        assert nursery.run("restore", "backup.db", "--no-journal") == COULD_NOT
+        assert "leave out --no-journal" in nursery.said()
         journal = program.folder / "digest-journal.jsonl"
         journal.rename(program.folder / "rescued.jsonl")
         assert nursery.run("restore", "backup.db") == COULD_NOT
@@ -272,7 +274,13 @@ def test_a_restore_says_what_it_needs(program: Program, nursery: Nursery, stub: 
         assert nursery.run("restore", "backup.db", "--no-journal", "--journal", "rescued.jsonl") == 2
         assert nursery.run("restore", "rescued.jsonl", "--no-journal") == COULD_NOT
         assert "is not a backup" in nursery.said()
-        assert f"{make.WEEK} is halted" in done(nursery, "restore", "backup.db", "--journal", "rescued.jsonl")
-        assert f"{make.WEEK} never goes out again" in done(nursery, "restore", "backup.db", "--no-journal", "--replace")
+        said = done(nursery, "restore", "backup.db", "--journal", "rescued.jsonl")
+        assert f"{make.WEEK} is halted" in said
+        assert "0 lines were written after the backup was made" in said
+        assert "is it the newest copy?" in said
+        report = json.loads(done(nursery, "restore", "backup.db", "--no-journal", "--replace", "--json"))
+        assert [make.WEEK] == report["never_again"]
+        assert ["people who left since may be written to again."] == [each[-46:] for each in report["warnings"]]
+        assert report["lines_of_what_was_there"] == 0
         assert nursery.run(*SEND) == COULD_NOT
         assert mailed(stub) == 0

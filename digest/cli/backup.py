@@ -56,7 +56,7 @@ def restore(
         typer.Option("--journal", metavar="J", help="A journal besides the one of the settings; one for each host."),
     ] = None,
     no_journal: Annotated[
-        bool, typer.Option("--no-journal", help="There is none: whoever left since the backup comes back.")
+        bool, typer.Option("--no-journal", help="It is lost: whoever left since the backup may come back.")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", "--yes", help="Although the database is not empty.")] = False,
     as_json: AsJson = False,
@@ -80,6 +80,8 @@ def restore(
         return
     for line in _lines(done):
         console.say(line)
+    for warning in done.warnings:
+        console.note(f"Warning: {warning}")
 
 
 @contextmanager
@@ -100,7 +102,11 @@ def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
 def _document(done: Restored) -> dict[str, Any]:
     return {
         "made_at": done.info.made_at,
-        "journals": [str(path) for path in done.journals],
+        "journals": [
+            {"file": str(each.path), "last_line": each.last, "newer_lines": each.newer} for each in done.journals
+        ],
+        "lines_of_what_was_there": done.witness,
+        "warnings": list(done.warnings),
         "halted": done.editions.halted,
         "never_again": done.editions.went_out,
         "skipped": done.editions.skipped,
@@ -120,7 +126,12 @@ def _document(done: Restored) -> dict[str, Any]:
 def _lines(done: Restored) -> Iterator[str]:
     editions, held = done.editions, done.info.counts["subscribers"]
     yield f"restored the backup of {done.info.made_at:%Y-%m-%d %H:%M} UTC, which holds {held:,} subscribers"
-    yield from _lines_of_people(done.people, by_journal=bool(done.journals))
+    for each in done.journals:
+        last = f"its last line is of {each.last:%Y-%m-%d %H:%M} UTC" if each.last else "it has no line"
+        yield f"journal {each.path}: {last}; {each.newer:,} lines were written after the backup was made"
+    if done.witness is not None:
+        yield f"what was there before was asked too: {done.witness:,} lines, as a journal would tell them"
+    yield from _lines_of_people(done.people, is_told=bool(done.journals or done.witness))
     for week in editions.halted:
         yield f"{week} is halted: look at it, then `digest edition resume {week}` or `digest edition stop {week}`"
     for week in editions.went_out:
@@ -143,8 +154,8 @@ def _lines(done: Restored) -> Iterator[str]:
         yield f"what was there before is kept as {done.kept_aside}; it holds people's addresses"
 
 
-def _lines_of_people(people: Replayed, *, by_journal: bool) -> Iterator[str]:
-    if by_journal:
+def _lines_of_people(people: Replayed, *, is_told: bool) -> Iterator[str]:
+    if is_told:
         became = sorted((word, count) for word, count in people.became.items() if word != MOVED)
         again = ", ".join(f"{count:,} {word}" for word, count in became) or "nobody"
         yield f"by the journal: {again}; {people.refused:,} addresses without a record stay refused"

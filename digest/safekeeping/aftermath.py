@@ -56,22 +56,27 @@ class Settled:
 def settle(
     database: Database,
     settings: Settings,
-    begun: Mapping[str, datetime] | None,
+    begun: Mapping[str, datetime],
     *,
+    complete: bool,
+    doubt: str | None,
     made_at: datetime,
     now: datetime,
 ) -> Settled:
-    """Make a restored ledger safe. `begun`: when each week first went out, by the journals; None: there are none."""
+    """Make a restored ledger safe. `begun`: when each week first went out, as far as is known.
+
+    `complete` False: other weeks may have begun as well. `doubt`: why even a journal may not tell all.
+    """
     done = Settled()
     with database.writing() as session:
         for edition in session.scalars(sa.select(Edition).order_by(Edition.week)).all():
-            _settle(session, edition, begun, done, made_at=made_at, now=now)
-        for week, at in sorted((begun or {}).items()):
+            _settle(session, edition, begun, done, complete=complete, doubt=doubt, made_at=made_at, now=now)
+        for week, at in sorted(begun.items()):
             if week not in done.went_out and not _is_known(session, week):
                 why = f"{_unseen(at, made_at)}; `digest edition stop {week}` ends it"
                 drafting.take_place(session, Week.parse(week), settings, begun_at=at, why=why, now=now)
                 done.went_out.append(week)
-        if begun is None:
+        if not complete:
             why = f"restored from a backup of {_said(made_at)} without a journal: nobody knows whether it went out"
             done.skipped = [str(week) for week in drafting.skip_unknown(session, settings, why=why, now=now)]
         _forget_what_waited(session, done, made_at)
@@ -82,32 +87,33 @@ def settle(
 def _settle(
     session: Session,
     edition: Edition,
-    begun: Mapping[str, datetime] | None,
+    begun: Mapping[str, datetime],
     done: Settled,
     *,
+    complete: bool,
+    doubt: str | None,
     made_at: datetime,
     now: datetime,
 ) -> None:
     """One edition. The states are written as they must be: no move leads from "restored"."""
     before, known = edition.state, edition.begun_at is not None
     held_on_its_way = before is EditionState.HALTED and edition.halted_from in MAY_GO_OUT
-    if begun is None:
-        unseen_at = now if not known and (before in MAY_GO_OUT or held_on_its_way) else None
-    else:
-        unseen_at = begun.get(edition.week) if not known else None
+    may_have_begun = not complete and (before in MAY_GO_OUT or held_on_its_way)
+    unseen_at = None if known else begun.get(edition.week, now if may_have_begun else None)
     if before in OVER:
         return
     if known or unseen_at is not None:
         done.uncertain += _uncertain(session, edition, made_at)
     if unseen_at is not None:
         edition.journaled_begun_at = edition.journaled_begun_at or unseen_at
-        why = _unseen(unseen_at, made_at) if begun is not None else _unknown(made_at)
+        why = _unseen(unseen_at, made_at) if edition.week in begun else _unknown(made_at)
         _halt(session, edition, f"{why}; `digest edition stop {edition.week}` ends it", now)
         done.went_out.append(edition.week)
     elif before in MAY_GO_OUT:
-        _halt(session, edition, f"restored from a backup of {_said(made_at)}; look at it, then resume or stop it", now)
+        why = "; ".join(filter(None, [f"restored from a backup of {_said(made_at)}", doubt]))
+        _halt(session, edition, f"{why}; look at it, then resume or stop it", now)
         done.halted.append(edition.week)
-    elif before is EditionState.DRAFT and begun is None:
+    elif before is EditionState.DRAFT and not complete:
         # One more line in its log: what people have touched is not approved automatically.
         editions.log(session, edition, by=RESTORE, what="restored without a journal", why=_unknown(made_at), now=now)
         done.drafts.append(edition.week)

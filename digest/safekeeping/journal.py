@@ -23,9 +23,9 @@ import heapq
 import os
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
@@ -61,10 +61,14 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One fact as read back. `key` is the id of the key its hashes were made with; None for an edition's."""
+    """One fact as read back. `key` is the id of the key its hashes were made with; None for an edition's.
+
+    `begins`: at which octet of its file.
+    """
 
     note: Note
     key: str | None = None
+    begins: int = 0
 
 
 class Journal:
@@ -170,7 +174,7 @@ def read(path: Path) -> Iterator[Line]:
     An unfinished line is passed over where a crash left it: at the very end, or before a line that says so.
     """
     mark(path)
-    unfinished = 0
+    unfinished = begins = 0
     with _opened(path) as lines:
         for number, raw in lines:
             found = _parsed(path, number, raw)
@@ -179,7 +183,8 @@ def read(path: Path) -> Iterator[Line]:
                 raise _damaged(path, unfinished)
             unfinished = number if found is None and raw.endswith(b"\n") else 0
             if isinstance(found, Line):
-                yield found
+                yield replace(found, begins=begins)
+            begins += len(raw)
     if unfinished:
         raise _damaged(path, unfinished)
 
@@ -189,9 +194,9 @@ def keys_in(path: Path) -> set[str]:
     return {line.key for line in read(path) if line.key is not None}
 
 
-def merged(paths: Sequence[Path]) -> Iterator[Line]:
+def merged(journals: Iterable[Iterable[Line]]) -> Iterator[Line]:
     """The facts of several hosts' journals: each in its own order, put together by their times."""
-    return heapq.merge(*map(read, paths), key=lambda line: line.note.at)
+    return heapq.merge(*journals, key=lambda line: line.note.at)
 
 
 @contextmanager

@@ -60,8 +60,9 @@ class Memory:
             return
         if line.key is not None:
             self.keys.add(line.key)
-        if note.person is not None and note.address is not None:
+        if note.person is not None:
             self.by_person[note.person].append(len(self.notes))
+        if note.address is not None:
             self.by_address[note.address].append(len(self.notes))
             self.notes.append(note)
 

@@ -24,8 +24,9 @@ from database import Database
 from digest import migrations
 from digest.bootstrap import Services
 from digest.errors import DigestError
-from digest.safekeeping import aftermath, backups, journal, replaying, tables
+from digest.safekeeping import aftermath, backups, journal, recalling, replaying, tables, witness
 from digest.safekeeping.backups import Info, Progress
+from digest.safekeeping.journal import Line
 from digest.staff import audit
 
 # What a program that has just been started on an empty database writes by itself.
@@ -42,20 +43,17 @@ class InUse(DigestError):
     """Another process works on the database."""
 
 
-class NoJournal(DigestError):
-    """There is no journal."""
-
-
-class UnknownKey(DigestError):
-    """The journal's hashes were made with a key that is not known here."""
-
-
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What became of a backup. `kept_aside`: where the database that was there before lies now."""
+    """What became of a backup. `kept_aside`: where the database that was there before lies now.
+
+    `witness`: how many lines that database knew, None where it was not asked; `warnings`: what nobody may overlook.
+    """
 
     info: Info
-    journals: Sequence[Path]
+    journals: Sequence[recalling.Age]
+    witness: int | None
+    warnings: Sequence[str]
     editions: aftermath.Settled
     people: replaying.Replayed
     kept_aside: Path | None
@@ -72,19 +70,23 @@ def restore(
     now: datetime,
     progress: Progress = backups.nothing,
 ) -> Restored:
-    """Raises NotABackup, Damaged, NotEmpty, InUse, NoJournal, UnknownKey, JournalUnreadable, DatabaseBehind/Ahead."""
+    """Raises NotABackup, Damaged, NotEmpty, InUse, DatabaseBehind or DatabaseAhead, and what `recalling.recall` does.
+
+    What it replaces is asked too, where it can be: it may know what an old copy of the journal does not.
+    """
     info = backups.read_info(file)
     backups.check(file)
-    if not replace and _holds_anything(services.database):
+    holds_anything = _holds_anything(services.database)
+    if holds_anything and not replace:
         raise NotEmpty(
             f"The database is not empty, so nothing was restored. --replace puts the backup of "
             f"{info.made_at:%Y-%m-%d %H:%M} UTC in its place{_what_becomes_of_it(services.database)}."
         )
     _nobody_else(services.database)
-    paths = [] if without_journal else _journals(services, journals, info)
-    sizes = {path: path.stat().st_size for path in paths}
-    memory = replaying.Memory(journal.merged(paths))
-    _know_all_keys(memory, services)
+    known_there, warnings = _asked(services.database) if holds_anything else (None, [])
+    recalled = recalling.recall(services, journals, info, without_journal=without_journal, witness=known_there or ())
+    memory = recalled.memory
+    warnings += _doubts(recalled, info)
     with _work_folder(services.database, file) as folder:
         copy = folder / "digest.db"
         _copied(file, copy)
@@ -92,8 +94,15 @@ def restore(
         database.info.update(services.database.info)
         try:
             _bring_up_to_date(database)
-            begun = None if without_journal else memory.begun
-            editions = aftermath.settle(database, services.settings, begun, made_at=info.made_at, now=now)
+            editions = aftermath.settle(
+                database,
+                services.settings,
+                memory.begun,
+                complete=recalled.complete,
+                doubt=recalled.doubt,
+                made_at=info.made_at,
+                now=now,
+            )
             people = replaying.replay(database, memory, by=by, now=now, progress=progress)
             with database.writing() as session:
                 audit.note(
@@ -103,13 +112,14 @@ def restore(
                     about=None,
                     now=now,
                     made_at=info.made_at.isoformat(),
-                    journals=len(paths),
+                    journals=len(recalled.journals),
                     lines=memory.lines,
                 )
         finally:
             database.dispose()
-        kept = _put_in_place(services.database, copy, info, sizes, now=now, progress=progress)
-    return Restored(info, paths, editions, people, kept)
+        kept = _put_in_place(services.database, copy, info, recalled.sizes, now=now, progress=progress)
+    asked = None if known_there is None else len(known_there)
+    return Restored(info, recalled.journals, asked, warnings, editions, people, kept)
 
 
 # — what is there —
@@ -137,39 +147,23 @@ def _what_becomes_of_it(database: Database) -> str:
     return " and keeps the old file beside it" if database.is_sqlite else "; all that is there now is then gone"
 
 
-def _journals(services: Services, given: Sequence[Path], info: Info) -> list[Path]:
-    """Those given, and the one of the settings where it exists; among them the one the backup was made beside."""
-    own = services.settings.journal
-    paths = list({path.resolve(): path for path in [*given, *([own] if own and own.exists() else [])]}.values())
-    if not paths:
-        raise NoJournal(
-            "There is no journal, so nothing was restored: without it nobody can say who left since "
-            f"{info.made_at:%Y-%m-%d %H:%M} UTC and what went out. Name it with --journal, or say --no-journal."
-        )
-    marks = [journal.mark(path) for path in paths]
-    if info.journal is None:
-        return paths
-    same = [mark for mark in marks if mark.id == info.journal.id]
-    if not same:
-        raise NoJournal(
-            "The journal that was kept when this backup was made is not among those given "
-            f"({', '.join(map(str, paths))}), so nothing was restored. Name it with --journal, or say --no-journal."
-        )
-    if all(mark.size < info.journal.size for mark in same):
-        raise NoJournal(
-            "The journal is shorter than when this backup was made, so nothing was restored: lines are missing at its "
-            "end. Put back a whole copy of it, or say --no-journal."
-        )
-    return paths
+def _asked(database: Database) -> tuple[list[Line] | None, list[str]]:
+    """What it knows; where it cannot be asked, a warning that says so."""
+    try:
+        return witness.ask(database), []
+    except witness.NoWitness as why:
+        return None, [str(why)]
 
 
-def _know_all_keys(memory: replaying.Memory, services: Services) -> None:
-    unknown = sorted(memory.keys - set(services.links.key_ids))
-    if unknown:
-        raise UnknownKey(
-            f"The journal speaks of people by a key that is not known here ({', '.join(unknown)}), so nothing was "
-            f"restored: who left could not be recognised. Put that key back behind the first in DIGEST_SECRET_KEY."
+def _doubts(recalled: recalling.Recalled, info: Info) -> list[str]:
+    since = f"{info.made_at:%Y-%m-%d %H:%M} UTC"
+    doubts = [] if recalled.doubt is None else [f"{recalled.doubt[0].upper()}{recalled.doubt[1:]}"]
+    if not recalled.complete:
+        doubts.append(
+            f"Without the journal, opt-outs and erasures since {since} are not known: people who left since may be "
+            f"written to again."
         )
+    return doubts
 
 
 # — the copy —

@@ -305,6 +305,6 @@ def test_several_hosts_journals_are_read_by_time(tmp_path: Path) -> None:
     for path, minutes in times.items():
         Journal(path, key_id=KEY_ID).write([left(at=AT + timedelta(minutes=each)) for each in minutes])
 
-    order = [(line.note.at - AT) // timedelta(minutes=1) for line in journal.merged(paths)]
+    order = [(line.note.at - AT) // timedelta(minutes=1) for line in journal.merged(map(journal.read, paths))]
 
     assert [0, 1, 3, 4, 2] == order

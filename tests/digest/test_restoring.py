@@ -4,24 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from alembic import command
 
 from database import Database
-from digest import migrations
+from digest import editions, migrations
 from digest.bootstrap import Services
 from digest.safekeeping import backups, journal
 from digest.safekeeping.backups import Damaged
 from digest.safekeeping.journal import Journal, JournalUnreadable
-from digest.safekeeping.restoring import InUse, NoJournal, NotEmpty, UnknownKey
+from digest.safekeeping.recalling import NOTHING_NEWER, JournalThere, NoJournal, UnknownKey
+from digest.safekeeping.restoring import InUse, NotEmpty
 from digest.staff import audit
-from subscribers import consent, secrecy
+from subscribers import addresses, consent, secrecy
+from subscribers.links import Confirmation
 from subscribers.models import State, Subscriber
 from subscribers.notes import Note
+from subscribers.policy import Act
 from tests import make
-from tests.digest.lost import NOW, back_up, everything, journaled, leave, lose, people, restored, send, with_person
+from tests.digest.lost import (
+    LATER,
+    NOW,
+    back_up,
+    edition_of,
+    everything,
+    journaled,
+    leave,
+    lose,
+    people,
+    restored,
+    send,
+    suppress,
+    with_person,
+)
 from tests.fakes import ScriptedTransport
 
 
@@ -58,7 +77,7 @@ def test_nothing_is_guessed_without_a_journal(kept: Services, tmp_path: Path) ->
     path.unlink()
     (elsewhere := tmp_path / "rescued").write_bytes(whole)
     done = restored(kept, file, journals=[elsewhere])
-    assert [elsewhere] == done.journals
+    assert [elsewhere] == [each.path for each in done.journals]
 
 
 def refused(services: Services, file: Path, why: type[Exception], words: str) -> None:
@@ -102,6 +121,156 @@ def test_a_key_that_was_rotated_is_still_recognised(kept: Services, tmp_path: Pa
     restored(rotated, file)
 
     assert {"ada": State.UNSUBSCRIBED} == people(kept)
+
+
+def test_a_journal_that_is_there_is_not_passed_over(kept: Services, tmp_path: Path) -> None:
+    """--no-journal is refused while it would do; once it is gone, the report says loudly what is not known."""
+    with kept.database.writing() as session:
+        make.subscriber(session, "ada@example.com")
+    file = back_up(kept, tmp_path)
+    with_person(kept, "ada@example.com", leave)
+    lose(kept)
+    with pytest.raises(JournalThere, match=r"digest-journal\.jsonl is there, .* leave out --no-journal"):
+        restored(kept, file, without_journal=True)
+
+    (tmp_path / "digest-journal.jsonl").unlink()
+    done = restored(kept, file, without_journal=True)
+    assert ["people who left since may be written to again."] == [each[-46:] for each in done.warnings]
+    assert {"ada": State.ACTIVE} == people(kept)
+
+
+def test_of_a_journal_that_will_not_do_what_it_says_counts(kept: Services, tmp_path: Path) -> None:
+    """Cut short, or begun anew: it cannot tell everything, but nobody of whom it does tell comes back."""
+    with kept.database.writing() as session:
+        for name in ("ada", "ben"):
+            make.subscriber(session, f"{name}@example.com")
+    file = back_up(kept, tmp_path)
+    path = tmp_path / "digest-journal.jsonl"
+    with_person(kept, "ada@example.com", leave)
+    path.unlink()
+    with_person(kept, "ben@example.com", leave)
+    lose(kept)
+
+    done = restored(kept, file, without_journal=True)
+
+    assert {"ada": State.ACTIVE, "ben": State.UNSUBSCRIBED} == people(kept)
+    assert "are not known" in done.warnings[-1]
+
+
+def test_an_old_copy_of_the_journal_is_called_in_doubt(kept: Services, tmp_path: Path) -> None:
+    """How new it is is always said; with nothing newer than the backup, loudly, and in the edition's own reason."""
+    make.approved(kept, readers=2)
+    with_person(kept, "reader0@example.com", leave)
+    file = back_up(kept, tmp_path)
+    path = tmp_path / "digest-journal.jsonl"
+    stale = path.read_bytes()
+    with_person(kept, "reader1@example.com", leave)
+    newest = path.read_bytes()
+    for content, newer in ((newest, 1), (stale, 0)):
+        path.write_bytes(content)
+        lose(kept)
+        done = restored(kept, file)
+        assert [(path, NOW, newer)] == [(each.path, each.last, each.newer) for each in done.journals]
+        assert (newer == 0) == any(NOTHING_NEWER[1:] in each for each in done.warnings)
+        why = edition_of(kept).why
+        assert why is not None
+        assert (newer == 0) == (NOTHING_NEWER in why)
+
+
+# — the second witness —
+
+
+def test_what_is_replaced_knows_what_an_old_journal_does_not(kept: Services, tmp_path: Path) -> None:
+    """Who left, complained or was erased by it, and what went out, stays so although the journal is an old copy."""
+    make.approved(kept, readers=2)
+    names = ("leaves", "complains", "unwanted", "erased", "waits")
+    with kept.database.writing() as session:
+        for name in names:
+            make.subscriber(session, f"{name}@example.com")
+    file = back_up(kept, tmp_path, now=make.APPROVED)
+    path = tmp_path / "digest-journal.jsonl"
+    stale = path.read_bytes()
+    send(kept)
+    for name in ("leaves", "waits"):
+        with_person(kept, f"{name}@example.com", leave)
+    with kept.database.writing() as session:
+        consent.sign_up(session, addresses.parse("waits@example.com"), now=NOW, source="test")
+    with_person(kept, "complains@example.com", suppress(Act.COMPLAIN))
+    with_person(kept, "unwanted@example.com", suppress(Act.SUPPRESS))
+    with_person(kept, "erased@example.com", lambda session, person: consent.erase(session, person, now=NOW))
+    path.write_bytes(stale)
+    kept.database.dispose()
+
+    done = restored(kept, file, replace=True)
+
+    out = {"leaves": State.UNSUBSCRIBED, "waits": State.UNSUBSCRIBED}
+    out |= dict.fromkeys(("complains", "unwanted"), State.SUPPRESSED)
+    assert {**out, "reader0": State.ACTIVE, "reader1": State.ACTIVE} == people(kept)
+    assert ([make.WEEK], 6) == (done.editions.went_out, done.witness)
+    with kept.database.writing() as session:
+        unwanted = session.scalars(sa.select(Subscriber).where(Subscriber.email == "unwanted@example.com")).one()
+        assert consent.lift(session, unwanted, because="test", now=LATER, source="test").changed
+
+
+def test_it_is_heard_without_a_journal_too(kept: Services, tmp_path: Path) -> None:
+    """The journal is gone and the old database is there."""
+    make.draft(kept)
+    with kept.database.writing() as session:
+        make.subscriber(session, "ada@example.com")
+    file = back_up(kept, tmp_path, now=make.CUTOFF)
+    with_person(kept, "ada@example.com", leave)
+    with kept.database.writing() as session:
+        editions.find(session, make.WEEK).begun_at = NOW
+    (tmp_path / "digest-journal.jsonl").unlink()
+    kept.database.dispose()
+
+    done = restored(kept, file, replace=True, without_journal=True)
+
+    assert ({"ada": State.UNSUBSCRIBED}, [make.WEEK]) == (people(kept), done.editions.went_out)
+
+
+def test_it_takes_back_nothing(kept: Services, tmp_path: Path) -> None:
+    """Left long ago and confirmed again before the backup: an older database put there by mistake sends nobody away."""
+    with kept.database.writing() as session:
+        make.subscriber(session, "ada@example.com")
+    with_person(kept, "ada@example.com", leave)
+    (elsewhere := tmp_path / "older").mkdir()
+    older = back_up(kept, elsewhere)
+    with kept.database.writing() as session:
+        person = consent.sign_up(session, addresses.parse("ada@example.com"), now=LATER, source="test").subscriber
+        assert person.pending_since is not None
+        link = Confirmation(person.link_id, person.pending_since, LATER + timedelta(hours=1))
+        consent.confirm(session, person, link, now=LATER, source="test")
+    newer = back_up(kept, tmp_path, now=LATER)
+    lose(kept)
+    restored(kept, older)
+    assert {"ada": State.UNSUBSCRIBED} == people(kept)
+    kept.database.dispose()
+
+    restored(kept, newer, replace=True)
+
+    assert {"ada": State.ACTIVE} == people(kept)
+
+
+@pytest.mark.parametrize("content", [b"no database\n" * 500, None])
+def test_a_broken_database_is_no_witness(sqlite: Database, tmp_path: Path, content: bytes | None) -> None:
+    """Something else, or one damaged in the middle: it is replaced all the same, and the report says so."""
+    kept = journaled(make.services(sqlite, tmp_path), tmp_path / "digest-journal.jsonl")
+    with sqlite.writing() as session:
+        make.audience(session, 500)
+    file = back_up(kept, tmp_path)
+    sqlite.dispose()
+    there = tmp_path / "digest.db"
+    if content is None:
+        whole = there.read_bytes()
+        content = whole[:4096] + b"\xff" * (len(whole) - 4096)
+    there.write_bytes(content)
+
+    done = restored(kept, file, replace=True)
+
+    assert done.witness is None
+    assert any("could not be asked who left" in each for each in done.warnings)
+    assert 500 == len(people(kept))
 
 
 # — in place —

@@ -181,6 +181,7 @@ def test_without_a_journal_whatever_may_have_begun_has(kept: Services, tmp_path:
     lose(kept)
     much_later = make.SEND + timedelta(days=15)
 
+    (tmp_path / "digest-journal.jsonl").unlink()
     done = restored(automatic, file, without_journal=True, now=much_later)
 
     assert ([make.WEEK], ["2026-W48", "2026-W49"]) == (done.editions.went_out, done.editions.skipped)
@@ -197,6 +198,7 @@ def test_without_a_journal_no_draft_approves_itself(kept: Services, tmp_path: Pa
     file = back_up(kept, tmp_path)
     lose(kept)
 
+    (tmp_path / "digest-journal.jsonl").unlink()
     done = restored(automatic, file, without_journal=True, now=make.SEND)
     look(automatic, make.SEND)
 
