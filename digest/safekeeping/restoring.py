@@ -242,14 +242,14 @@ def _nothing_noted_since(sizes: Mapping[Path, int]) -> None:
 
 def _rename(copy: Path, target: Path, now: datetime) -> Path | None:
     """One rename; the file that was there before keeps its content under another name."""
-    kept = target.with_name(f"{target.name}.before-restore-{now:%Y%m%d-%H%M%S}") if target.exists() else None
+    kept = target.with_name(f"{target.name}.before-restore-{now:%Y%m%d-%H%M%S-%f}") if target.exists() else None
     if kept is not None:
         kept.hardlink_to(target)
     # Left beside a file that was removed, a log would be taken for that of the new one.
     for suffix in BESIDE:
         beside = target.with_name(target.name + suffix)
         if beside.exists():
-            beside.replace(target.with_name(f"{target.name}.before-restore-{now:%Y%m%d-%H%M%S}{suffix}"))
+            beside.replace(target.with_name(f"{target.name}.before-restore-{now:%Y%m%d-%H%M%S-%f}{suffix}"))
     copy.replace(target)
     journal.sync_folder(target.parent)
     return kept

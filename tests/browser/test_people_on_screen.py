@@ -321,7 +321,7 @@ def test_a_page_is_for_everybody(site: Site, page: Page, opened: Callable[[Site,
     """Nothing serious stands in anybody's way, in light and in dark; on the smallest phone nothing scrolls sideways."""
     opened(site, page)
     for scheme in SCHEMES:
-        page.emulate_media(color_scheme=scheme)
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         report = Axe().run(page)
         serious = [each for each in report.response["violations"] if each["impact"] in ("serious", "critical")]
         assert [] == [(each["id"], [node["html"] for node in each["nodes"]]) for each in serious]

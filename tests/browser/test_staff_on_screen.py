@@ -160,7 +160,7 @@ def test_a_page_reads_well_on_a_phone(site: Site, page: Page, shown: Callable[[S
     page.on("console", lambda message: refused.append(message.text) if "Content Security" in message.text else None)
     shown(site, page)
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         found = Axe().run(page).response["violations"]
         assert [] == [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
     for width in (375, 320):

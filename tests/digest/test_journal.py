@@ -159,7 +159,8 @@ def test_no_line_holds_an_address(database: Database, path: Path) -> None:
 
     assert {"left", "bounced", "complained", "lifted", "erased"} == {note.what for note in notes(path)}
     text = path.read_text().lower()
-    assert not [word for word in ("@", "example", *cast) if word in text]
+    # Not "ada": a hash may spell it.
+    assert not [word for word in ("@", "example", "ben", "cleo", "dov") if word in text]
 
 
 def test_an_edition_is_noted_once_before_its_first_call(scripted: Services, path: Path) -> None:

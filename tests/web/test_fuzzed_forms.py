@@ -102,7 +102,9 @@ def build(folder: Path, template: Path) -> House:
         "/people/": f"/{ada.id}",
     }
     app = create_app(services)
-    posts = tuple(path for path, item in app.openapi()["paths"].items() if "post" in item)
+    # What takes nothing in this version says so with a 503, whatever comes.
+    takes_nothing = {"/webhooks/sendgrid"}
+    posts = tuple(path for path, item in app.openapi()["paths"].items() if "post" in item and path not in takes_nothing)
     gaps = {start: url.rpartition("/")[2] for start, url in last.items()}
     return House(TestClient(app, follow_redirects=False, raise_server_exceptions=False), services, gaps, posts)
 
