@@ -6,9 +6,6 @@ back too late changes nothing.
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,28 +15,20 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from database import claim
-from digest.errors import DigestError
-from digest.models import Batch, BatchState, Delivery, Edition, EditionState, Pause
+from digest import pauses
+from digest.models import Batch, BatchState, Delivery, Edition, EditionState
 from subscribers.models import State, Subscriber
 from subscribers.notes import Note, remember
 
 PENDING, SUBMITTING, ACCEPTED, REFUSED, UNCERTAIN = BatchState
 
 MOVES: dict[BatchState, set[BatchState]] = {
-    PENDING: {SUBMITTING},
+    PENDING: {SUBMITTING, ACCEPTED},  # accepted: an event proves that what was thought untaken was taken
     SUBMITTING: {PENDING, ACCEPTED, REFUSED, UNCERTAIN},
     UNCERTAIN: {ACCEPTED, PENDING},  # by evidence, or by a named person
     ACCEPTED: set(),
     REFUSED: set(),
 }
-
-
-class NoSuchBatch(DigestError):
-    """There is no batch with that number."""
-
-
-class NotUncertain(DigestError):
-    """Only an uncertain batch can be settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +104,6 @@ def claim_next(
 
 
 def _free(now: datetime) -> sa.Select[Any]:
-    paused = sa.exists().where(
-        sa.or_(Pause.edition_id.is_(None), Pause.edition_id == Batch.edition_id),
-        sa.or_(Pause.until.is_(None), Pause.until > now),
-    )
     return (
         sa.select(Batch)
         .join(Edition, Edition.id == Batch.edition_id)
@@ -126,7 +111,8 @@ def _free(now: datetime) -> sa.Select[Any]:
             Batch.state == PENDING,
             sa.or_(Batch.not_before.is_(None), Batch.not_before <= now),
             Edition.state == EditionState.SENDING,
-            sa.not_(paused),
+            sa.or_(Batch.wave == 1, Edition.wave_until <= now),
+            sa.not_(pauses.stops(Batch.edition_id, now)),
         )
     )
 
@@ -306,73 +292,6 @@ def halve(session: Session, claimed: Claimed, *, why: str) -> None:
         )
 
 
-def pause_everybody(session: Session, *, because: str, until: datetime, now: datetime) -> None:
-    """No call of anybody begins before `until`; one pause of this kind stands at a time."""
-    session.execute(sa.delete(Pause).where(Pause.edition_id.is_(None), Pause.until.is_not(None)))
-    session.add(Pause(edition_id=None, because=because, since=now, until=until))
-
-
-@dataclass(frozen=True, slots=True)
-class Dead:
-    """A batch whose worker is gone, and whether its call had begun."""
-
-    id: int
-    week: str
-    attempt: int
-    called: bool
-
-
-def dead(session: Session, *, now: datetime) -> list[Dead]:
-    """Batches whose lease has ended, or whose process on this machine is gone."""
-    rows = session.execute(
-        sa.select(Batch.id, Edition.week, Batch.attempt, Batch.called_at, Batch.owner, Batch.lease_until)
-        .join(Edition, Edition.id == Batch.edition_id)
-        .where(Batch.state == SUBMITTING)
-    )
-    return [
-        Dead(row.id, row.week, row.attempt, row.called_at is not None)
-        for row in rows
-        if row.lease_until is None or row.lease_until <= now or owner_is_gone(row.owner)
-    ]
-
-
-def rescue(session: Session, found: Dead, *, evidence: bool | None, now: datetime) -> BatchState | None:
-    """Where a dead worker's batch goes: free when nothing was called, else as the evidence says, else uncertain.
-
-    Wrongly thinking a worker dead costs nothing but certainty: it finds that the attempt is no longer its own.
-    """
-    same = Batch.attempt == found.attempt
-    free = {"owner": None, "lease_until": None, "called_at": None, "not_before": None}
-    if not found.called:
-        return (
-            PENDING if move(session, found.id, SUBMITTING, PENDING, same, Batch.called_at.is_(None), **free) else None
-        )
-    if evidence is None:
-        why = "the process that made the call ended before it could note the answer"
-        return UNCERTAIN if move(session, found.id, SUBMITTING, UNCERTAIN, same, why=why, lease_until=None) else None
-    if evidence:
-        return (
-            ACCEPTED if move(session, found.id, SUBMITTING, ACCEPTED, same, accepted_at=now, lease_until=None) else None
-        )
-    return PENDING if move(session, found.id, SUBMITTING, PENDING, same, **free) else None
-
-
-def settle(session: Session, batch_id: int, *, was_accepted: bool, why: str, by: str, now: datetime) -> Batch:
-    """A named person knows what became of an uncertain batch. Raises NoSuchBatch or NotUncertain."""
-    batch = session.get(Batch, batch_id)
-    if batch is None:
-        raise NoSuchBatch(f"There is no batch {batch_id}; `digest batches` lists them.")
-    note = f"settled by {by}: {why}"
-    if was_accepted:
-        moved = move(session, batch_id, UNCERTAIN, ACCEPTED, accepted_at=now, why=note)
-    else:
-        moved = move(session, batch_id, UNCERTAIN, PENDING, owner=None, called_at=None, not_before=None, why=note)
-    if not moved:
-        raise NotUncertain(f"Batch {batch_id} is {batch.state}; only an uncertain one can be settled.")
-    session.refresh(batch)
-    return batch
-
-
 def withhold_rest(session: Session, edition: Edition, *, why: str) -> None:
     """What has not been handed over never will be: its deliveries carry the reason, and no batch is left waiting."""
     waiting = sa.select(Batch.first_delivery, Batch.last_delivery).where(
@@ -383,39 +302,3 @@ def withhold_rest(session: Session, edition: Edition, *, why: str) -> None:
             Delivery.id.between(first, last), Delivery.withheld_because.is_(None), Delivery.refused_because.is_(None)
         )
         session.execute(untouched.values(withheld_because=why[:200]))
-
-
-# Containers give the same process number again and again: this tells one life of it from the next.
-_LIFE = secrets.token_hex(4)
-LONGEST_MACHINE = 60
-
-
-def owner_name(token: str) -> str:
-    """Who holds a lease: machine, process, its life, and a token that tells two workers of one process apart."""
-    return f"{_machine()}/{os.getpid()}/{_LIFE}.{token}"
-
-
-def _machine() -> str:
-    return socket.gethostname()[:LONGEST_MACHINE]
-
-
-def owner_is_gone(owner: str | None) -> bool:
-    """Whether the owner was a process of this machine that no longer runs. Of other machines we cannot tell."""
-    machine, _, rest = (owner or "").partition("/")
-    pid, _, life = rest.partition("/")
-    if machine != _machine() or not pid.isdigit():
-        return False
-    if int(pid) == os.getpid():
-        return not life.startswith(_LIFE)
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
-
-
-def forget_pauses(session: Session, *, now: datetime) -> None:
-    """Pauses that are over."""
-    session.execute(sa.delete(Pause).where(Pause.until.is_not(None), Pause.until <= now))

@@ -13,7 +13,19 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from database import claim
-from digest import approving, batches, drafting, editions, gathering, postman, sending, submitting, tidying, weeks
+from digest import (
+    approving,
+    drafting,
+    editions,
+    gathering,
+    postman,
+    sending,
+    settling,
+    submitting,
+    tidying,
+    weeks,
+    workers,
+)
 from digest.bootstrap import Services
 from digest.models import Edition, EditionLog, EditionState, JobRun, Staff
 from digest.people import importing, reminding, requests
@@ -225,7 +237,7 @@ def bring_in_lists(services: Services, shift: Shift) -> str:
 def rescue(services: Services, shift: Shift) -> str:
     """Free the batches of workers that are gone, and finish what is complete."""
     now = shift.clock()
-    moved = submitting.rescue(services, now=now)
+    moved = settling.rescue(services, now=now)
     submitting.finish(services, now=now)
     return f"{moved} batches rescued" if moved else ""
 
@@ -257,7 +269,7 @@ def note_run(
 
     `process` is who ran it; this process, unless said otherwise.
     """
-    process = process or batches.owner_name("clock")
+    process = process or workers.owner_name("clock")
     with services.database.writing() as session:
         if ok and not said and _count_quiet(session, job, process, finished):
             return

@@ -150,6 +150,8 @@ class Edition(Base):
     candidates: Mapped[int | None]
     begun_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """The first hand-over; the archive shows the edition from here on."""
+    wave_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the rest may follow the first wave; None while that is not out, or where everything is one wave."""
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     journaled_begun_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the journal says it went out, where this ledger, restored from a backup, does not know to whom."""
@@ -244,6 +246,9 @@ class Delivery(Base):
     deferred_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     dropped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     bounced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """It did not arrive, hard or soft."""
+    hard_bounced_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """It never will, so the receiving side said: what the breaker counts. `bounced_at` has these too."""
     complained_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     unsubscribed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     opened_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -279,6 +284,8 @@ class Batch(Base):
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     edition_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("editions.id"))
     variant: Mapped[str] = mapped_column(sa.String(40))
+    wave: Mapped[int] = mapped_column(default=1, server_default="1")
+    """1 goes at once; 2 waits until `Edition.wave_until`."""
     first_delivery: Mapped[int] = mapped_column(BigKey)
     last_delivery: Mapped[int] = mapped_column(BigKey)
     state: Mapped[BatchState] = mapped_column(_words(BatchState))
@@ -294,17 +301,86 @@ class Batch(Base):
     why: Mapped[str | None] = mapped_column(sa.Text)
 
 
+class FencedAttempt(Base):
+    """One attempt that can be called back until shortly before `send_at`. Writer: settling, submitting.
+
+    The provider keeps what it took under `provider_batch_id` until then; cancelled, it throws that away.
+    """
+
+    __tablename__ = "fenced_attempts"
+
+    batch_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("batches.id"), primary_key=True, autoincrement=False)
+    attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    provider_batch_id: Mapped[str] = mapped_column(sa.String(100), unique=True)
+    send_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    cancelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the provider confirmed that nothing of it goes out."""
+    released_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the cancelling was taken out of the provider's books, long after `send_at`: it keeps only so many."""
+
+
+class PauseKind(StrEnum):
+    """What stops all calls."""
+
+    RATE_LIMIT = "rate limit"
+    KILL_SWITCH = "kill switch"
+
+
 class Pause(Base):
-    """Why no call may begin, for whom, until when; shared by all processes. Writer: submitting."""
+    """Why no call may begin, for whom, until when; shared by all processes. Writer: pauses."""
 
     __tablename__ = "pauses"
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    kind: Mapped[PauseKind] = mapped_column(_words(PauseKind), server_default="rate limit")
     edition_id: Mapped[int | None] = mapped_column(BigKey, sa.ForeignKey("editions.id"))
     """None: no call at all."""
     because: Mapped[str] = mapped_column(sa.Text)
+    by: Mapped[str | None] = mapped_column(sa.String(320))
     since: Mapped[datetime] = mapped_column(UtcDateTime)
     until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+# — outcomes —
+
+
+class ProviderEvent(Base):
+    """One event as the provider told it, once. Writer: outcomes.
+
+    No foreign keys, as deliveries have none: an event may come for what is gone, or was never ours.
+    """
+
+    __tablename__ = "provider_events"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    event_key: Mapped[str] = mapped_column(sa.String(32), unique=True)
+    """Of the provider's own id for it."""
+    content_key: Mapped[str] = mapped_column(sa.String(32), unique=True)
+    """Of what it says: the id has been seen to change on a retry."""
+    post: Mapped[int] = mapped_column(sa.BigInteger)
+    """Which call of the webhook brought it."""
+    kind: Mapped[str] = mapped_column(sa.String(40))
+    """The provider's word; one we do not know is kept all the same."""
+    happened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    delivery_id: Mapped[int | None] = mapped_column(BigKey)
+    batch_id: Mapped[int | None] = mapped_column(BigKey)
+    attempt: Mapped[int | None]
+    address_hash: Mapped[str | None] = mapped_column(sa.String(64), index=True)
+    """Keyed: how the events of one person are found, to be shown to them or erased."""
+    raw: Mapped[str] = mapped_column(sa.Text)
+    """JSON, as it came; without anything personal once the person was erased."""
+
+
+class SuppressionSync(Base):
+    """How far one of the provider's suppression lists has been read. Writer: suppression_sync."""
+
+    __tablename__ = "suppression_syncs"
+
+    name: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    read_until: Mapped[datetime] = mapped_column(UtcDateTime)
+    """Entries made before are known."""
+    synced_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class LetterState(StrEnum):

@@ -18,12 +18,12 @@ import structlog
 from sqlalchemy.orm import Session
 
 from database import claim
-from digest import batches, headers, letter_caps, letter_links
+from digest import headers, letter_caps, letter_links, pauses
 from digest.bootstrap import Services
 from digest.errors import DigestError
 from digest.letter_caps import Written
 from digest.letter_links import NoLongerOwed
-from digest.models import Letter, LetterState, Pause, Staff
+from digest.models import Letter, LetterState, Staff
 from digest.rendering import Imprint, Mail, render_mail
 from digest.settings import Settings
 from digest.transport import Outgoing, Paper, Recipient, Refused, Sender, Unavailable, Uncertain
@@ -189,7 +189,7 @@ def _claim_due(services: Services, now: datetime, *, newest: bool) -> Letter | N
     with services.database.writing() as session:
         due = (
             sa.select(Letter)
-            .where(Letter.state == LetterState.QUEUED, Letter.not_before <= now, sa.not_(_everybody_waits(now)))
+            .where(Letter.state == LetterState.QUEUED, Letter.not_before <= now, sa.not_(pauses.stops_everything(now)))
             .order_by(*((Letter.not_before.desc(), Letter.id.desc()) if newest else (Letter.not_before, Letter.id)))
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -202,16 +202,11 @@ def _claim_due(services: Services, now: datetime, *, newest: bool) -> Letter | N
         return letter
 
 
-def _everybody_waits(now: datetime) -> sa.ColumnElement[bool]:
-    """A pause that is about no edition in particular is about every call."""
-    return sa.exists().where(Pause.edition_id.is_(None), sa.or_(Pause.until.is_(None), Pause.until > now))
-
-
 def _pause_everybody(services: Services, why: Unavailable, now: datetime) -> None:
     # A provider's clock that is far off must not silence us for ever.
     until = min(why.until or now + FIRST_RETRY, now + LONGEST_PAUSE)
     with services.database.writing() as session:
-        batches.pause_everybody(session, because=str(why), until=until, now=now)
+        pauses.limit_rate(session, because=str(why), until=until, now=now)
 
 
 def _backoff(letter: Letter) -> timedelta:

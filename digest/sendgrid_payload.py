@@ -138,7 +138,8 @@ def _marks(outgoing: Outgoing) -> tuple[str, dict[str, str]]:
     """
     attempt = {"vd_attempt": str(outgoing.attempt)}
     if outgoing.category == EDITIONS:
-        return "vd_delivery", {"vd_batch": str(outgoing.batch), **attempt}
+        # With its week: after a restored backup the numbers of batches and deliveries are given again.
+        return "vd_delivery", {"vd_week": outgoing.edition, "vd_batch": str(outgoing.batch), **attempt}
     return f"vd_{outgoing.category}", attempt
 
 

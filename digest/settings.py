@@ -5,6 +5,7 @@ All mistakes are reported at once, by name, each with what is wrong and how to m
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 import re
@@ -16,6 +17,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 from email_validator import EmailNotValidError, validate_email
@@ -28,6 +30,8 @@ from digest.errors import DigestError
 from digest.sources import reach
 
 SHORTEST_KEY = 16
+SHORTEST_FENCE = 20
+"""Minutes: the provider cancels until ten before the time, and an answer may be waited for that long."""
 SENDGRID_API = "https://api.sendgrid.com"
 
 
@@ -136,6 +140,36 @@ def _keys(value: Any) -> Any:
     return value
 
 
+def _first_wave(value: Any) -> Any:
+    if value == "auto" or isinstance(value, int):
+        return value
+    if not (isinstance(value, str) and value.isascii() and value.isdecimal()):
+        raise ValueError(f'must be "auto" or a whole number (0: no first wave), got "{value}"')
+    return int(value)
+
+
+def _public_key(value: Any) -> Any:
+    """The key as SendGrid shows it: base64 of a P-256 public key, perhaps in the frame of a PEM file."""
+    text = "".join(line for line in str(value).splitlines() if not line.startswith("-----")).strip()
+    # At need: the command line must not wait for the library to load.
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_der_public_key  # noqa: PLC0415
+
+    try:
+        key = load_der_public_key(base64.b64decode(text, validate=True))
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        return text
+    raise ValueError("must be the verification key SendGrid shows for the signed event webhook, copied whole")
+
+
+def _metrics_token(value: Any) -> Any:
+    if isinstance(value, str) and (len(value) < SHORTEST_KEY or not value.isascii() or not value.isprintable()):
+        raise ValueError("must have at least 16 printable ASCII characters; `openssl rand -hex 32` makes one")
+    return value
+
+
 Line = Annotated[str, BeforeValidator(_one_line), Field(min_length=1, max_length=200)]
 Email = Annotated[str, BeforeValidator(_email)]
 Places = Annotated[tuple[str, ...], BeforeValidator(_places)]
@@ -158,6 +192,7 @@ class Settings(BaseModel):
     digest_list_id: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$")] = None
     sendgrid_api_key: SecretStr | None = None
     sendgrid_host: Annotated[str, BeforeValidator(_web_base)] = SENDGRID_API
+    sendgrid_webhook_public_key: Annotated[str | None, BeforeValidator(_public_key)] = None
     digest_outbox_dir: Path = Path("outbox")
     digest_timezone: Annotated[ZoneInfo, BeforeValidator(_zone)] = ZoneInfo("UTC")
     digest_cutoff: Annotated[weeks.WeekTime, BeforeValidator(_week_time)] = weeks.WeekTime.parse("thu 18:00")
@@ -170,10 +205,14 @@ class Settings(BaseModel):
     digest_max_entries: Annotated[int, Field(ge=1, le=50)] = 8
     digest_batch_size: Annotated[int, Field(ge=1, le=1000)] = 500
     digest_send_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    digest_fence_minutes: Annotated[float, Field(ge=0, le=2880)] = 0
+    digest_first_wave: Annotated[int | Literal["auto"], BeforeValidator(_first_wave)] = "auto"
+    digest_wave_minutes: Annotated[float, Field(ge=0, le=1440)] = 15
     digest_unsubscribe_email: Email | None = None
     digest_sources: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
     digest_fetch_allow: Places = ()
     digest_trusted_proxies: Networks = ()
+    digest_metrics_token: Annotated[SecretStr | None, BeforeValidator(_metrics_token)] = None
     digest_journal: Path | None = None
     digest_log: Literal["console", "json"] | None = None
 
@@ -322,6 +361,15 @@ def _contradictions(settings: Settings) -> list[Mistake]:
                 "is missing; `openssl rand -hex 32` makes one (or set DIGEST_SECRET_KEY_FILE)",
             )
         )
+    if 0 < settings.digest_fence_minutes < SHORTEST_FENCE and not is_loopback(settings.sendgrid_host):
+        found.append(
+            Mistake(
+                "DIGEST_FENCE_MINUTES",
+                f"must be 0 or at least {SHORTEST_FENCE}: SendGrid cancels nothing that leaves within ten minutes",
+            )
+        )
+    if settings.digest_fence_minutes and not settings.through_sendgrid:
+        found.append(Mistake("DIGEST_FENCE_MINUTES", "needs SendGrid: the outbox is its own evidence, set it to 0"))
     if settings.through_sendgrid and settings.journal is None:
         found.append(
             Mistake(
@@ -344,8 +392,6 @@ def _not_in_this_version(environ: Mapping[str, str]) -> list[Mistake]:
     found = []
     if environ.get("DIGEST_TWO_PERSON", "").lower() in ("true", "1", "yes", "on"):
         found.append(Mistake("DIGEST_TWO_PERSON", "is not supported by this version: remove it, or upgrade"))
-    if environ.get("DIGEST_FENCE_MINUTES", "0").strip() not in ("", "0"):
-        found.append(Mistake("DIGEST_FENCE_MINUTES", "is not supported by this version: remove it, or upgrade"))
     return found
 
 

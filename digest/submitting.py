@@ -28,10 +28,10 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from digest import batches, editions, headers, personal, postman, wording
+from digest import batches, editions, halting, headers, pauses, personal, settling, wording, workers
 from digest.batches import Claimed, Reader
 from digest.bootstrap import Services
-from digest.models import Batch, BatchState, Edition, EditionState, Pause, RenderingRow
+from digest.models import Batch, BatchState, Edition, EditionState, RenderingRow
 from digest.proofs import Envelope, frozen_rendering
 from digest.rendering import Rendering
 from digest.transport import (
@@ -52,6 +52,8 @@ from digest.transport import (
 log = structlog.get_logger()
 
 Clock = Callable[[], datetime]
+
+SENDER = "the sender"
 
 # How long the ledger thread waits for an answer before it looks up whether it was asked to stop.
 GLANCE_SECONDS = 0.2
@@ -129,12 +131,12 @@ class Submitter:
         self._clock = clock
         self._stop = stop or threading.Event()
         self._progress = progress
-        self._owner = batches.owner_name(secrets.token_hex(4))
+        self._owner = workers.owner_name(secrets.token_hex(4))
         self._papers: dict[tuple[int, str], Press] = {}
 
     def run(self, week: str | None = None) -> None:
         """Hand over everything that is free now, of one edition or of all; then finish what is complete."""
-        rescue(self._services, now=self._clock())
+        settling.rescue(self._services, now=self._clock())
         posters = Posters(self._services.transport, self._services.settings.digest_send_concurrency)
         concurrency = posters.free
         try:
@@ -315,7 +317,7 @@ def _record(session: Session, answer: Answer, services: Services, *, now: dateti
             until = min(outcome.until or now + _backoff(claimed.attempt, services), latest)
             batches.later(session, claimed, why=words, not_before=until)
             if outcome.everybody:
-                batches.pause_everybody(session, because=words, until=until, now=now)
+                pauses.limit_rate(session, because=words, until=until, now=now)
         case Refused(recipient=int(index)):
             delivery = answer.request.outgoing.recipients[index].delivery
             batches.set_aside(session, claimed, delivery, why=words)
@@ -325,7 +327,7 @@ def _record(session: Session, answer: Answer, services: Services, *, now: dateti
             batches.refused(session, claimed, why=words)
         case Misconfigured():
             batches.later(session, claimed, why=words, not_before=None)
-            _halt(session, claimed.edition_id, why=words, now=now)
+            halting.halt(session, claimed.edition_id, why=words, by=SENDER, now=now)
         case _:
             batches.uncertain(session, claimed, why=words)
     event = f"batch {_past(outcome)}"
@@ -354,30 +356,6 @@ def _backoff(attempt: int, services: Services) -> timedelta:
     return min(wait, timing.longest_backoff)
 
 
-def _halt(session: Session, edition_id: int, *, why: str, now: datetime) -> None:
-    """Nothing more begins until somebody has mended it; staff are told once."""
-    # Locked: two workers that find the same cause at the same moment halt it once.
-    edition = session.get_one(Edition, edition_id, populate_existing=True, with_for_update=True)
-    if edition.state is EditionState.SENDING:
-        editions.hold(session, edition, why=why, by="the sender", now=now)
-        postman.tell_staff(session, kind="halted", context={"week": edition.week, "why": why}, now=now)
-
-
-def rescue(services: Services, *, now: datetime) -> int:
-    """Free or settle what dead workers left; returns how many batches were moved."""
-    with services.database.reading() as session:
-        found = batches.dead(session, now=now)
-    moved = 0
-    for each in found:
-        evidence = services.transport.evidence(edition=each.week, batch=each.id, attempt=each.attempt)
-        with services.database.writing() as session:
-            to = batches.rescue(session, each, evidence=evidence, now=now)
-        if to is not None:
-            moved += 1
-            log.warning("batch rescued", edition=each.week, batch=each.id, attempt=each.attempt, now_is=str(to))
-    return moved
-
-
 def finish(services: Services, *, now: datetime) -> None:
     """Editions with nothing left to hand over: sent, or halted while any batch is uncertain."""
     sending = sa.select(Edition).where(Edition.state == EditionState.SENDING).order_by(Edition.id)
@@ -395,14 +373,15 @@ def _finish(session: Session, edition: Edition, *, now: datetime) -> None:
     unknown = counted.get(BatchState.UNCERTAIN, 0)
     if unknown:
         which = "batch is" if unknown == 1 else "batches are"
-        _halt(
+        halting.halt(
             session,
             edition.id,
             why=f"{unknown} {which} uncertain; see `digest batches {edition.week}`, settle them, then resume.",
+            by=SENDER,
             now=now,
         )
         return
-    editions.advance(session, edition, EditionState.SENT, by="the sender", now=now, finished_at=now)
+    editions.advance(session, edition, EditionState.SENT, by=SENDER, now=now, finished_at=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,13 +396,7 @@ def waiting(session: Session, edition: Edition, *, now: datetime) -> Waiting | N
     """What an edition being sent waits for; None when nothing is left or something is free now."""
     if edition.state is not EditionState.SENDING:
         return None
-    pause = session.scalars(
-        sa.select(Pause)
-        .where(sa.or_(Pause.edition_id.is_(None), Pause.edition_id == edition.id))
-        .where(sa.or_(Pause.until.is_(None), Pause.until > now))
-        .order_by(Pause.until)
-    ).first()
-    if pause is not None:
+    for pause in pauses.standing(session, edition, now=now):
         return Waiting(pause.because, pause.until)
     unfinished = (BatchState.PENDING, BatchState.SUBMITTING)
     times = session.execute(

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from database import Base
-from digest import batches, idempotency
+from digest import idempotency, pauses
 from digest.bootstrap import Services
 from digest.models import JobRun, Letter, LetterState, SignInLink
 from digest.people import erasing, imports, limits
@@ -34,7 +34,7 @@ Stopped = Callable[[], bool]
 def tidy(services: Services, *, now: datetime, stopped: Stopped) -> dict[str, int]:
     """Forget what is over; says how many of what."""
     with services.database.writing() as session:
-        batches.forget_pauses(session, now=now)
+        pauses.forget_over(session, now=now)
     gone = {what: _in_steps(services, step, stopped) for what, step in _steps(now)}
     return {
         **gone,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from digest import batches, editions
+from digest import editions, settling
 from digest.bootstrap import Services
 from digest.models import Batch, BatchState
 from tests import make, running
@@ -115,7 +115,7 @@ def settle(services: Services, stub: Stub) -> None:
         taken = {bool(stub.taken(delivery=each)) for each in range(batch.first_delivery, batch.last_delivery + 1)}
         assert len(taken) == 1
         with services.database.writing() as session:
-            batches.settle(session, batch.id, was_accepted=taken.pop(), why="its log", by="otto", now=make.SEND)
+            settling.settle(session, batch.id, was_accepted=taken.pop(), why="its log", by="otto", now=make.SEND)
     with services.database.writing() as session:
         edition = editions.find(session, make.WEEK)
         if edition.state == "halted":

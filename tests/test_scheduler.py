@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 import scheduler
 from database import Database
-from digest import batches, jobs, sending, submitting
+from digest import jobs, sending, settling, workers
 from digest.bootstrap import Services
 from digest.models import Batch, JobRun
 from digest.transport import Request
@@ -294,7 +294,7 @@ def test_a_second_signal_ends_at_once(on_sqlite: Program, stub: Stub) -> None:
 
         assert still_there
         assert code == 128 + signal.SIGTERM
-        assert submitting.rescue(services, now=datetime.now(UTC)) == 1
+        assert settling.rescue(services, now=datetime.now(UTC)) == 1
         assert running.numbers(services).uncertain == 2
 
 
@@ -303,20 +303,20 @@ def test_the_dead_of_this_machine_need_no_lease_to_end(services: Services, progr
     being_sent(services, 1)
     with running.started(program, "-c", "pass") as process:
         process.wait(running.PATIENCE)
-    machine = batches.owner_name("x").split("/")[0]
+    machine = workers.owner_name("x").split("/")[0]
 
-    assert batches.owner_is_gone(f"{machine}/{process.pid}/x")
-    assert not batches.owner_is_gone(batches.owner_name("x"))
-    assert not batches.owner_is_gone(f"another-{machine}/{process.pid}/x")
-    assert not batches.owner_is_gone(f"{machine[:-1]}/{process.pid}/x")
-    assert batches.owner_is_gone(f"{machine}/{os.getpid()}/an-earlier-life")
+    assert workers.owner_is_gone(f"{machine}/{process.pid}/x")
+    assert not workers.owner_is_gone(workers.owner_name("x"))
+    assert not workers.owner_is_gone(f"another-{machine}/{process.pid}/x")
+    assert not workers.owner_is_gone(f"{machine[:-1]}/{process.pid}/x")
+    assert workers.owner_is_gone(f"{machine}/{os.getpid()}/an-earlier-life")
     with services.database.writing() as session:
         session.execute(
             sa.update(Batch).values(
                 state="submitting", owner=f"{machine}/{process.pid}/x", lease_until=datetime(2199, 1, 1, tzinfo=UTC)
             )
         )
-    assert submitting.rescue(services, now=datetime.now(UTC)) == 1
+    assert settling.rescue(services, now=datetime.now(UTC)) == 1
     assert running.numbers(services).waiting == 1
 
 

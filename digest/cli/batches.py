@@ -9,7 +9,7 @@ import typer
 import typer.core
 
 from digest import batches as ledger
-from digest import editions
+from digest import editions, settling
 from digest.cli import console
 from digest.cli.console import AsJson
 from digest.cli.services import opened
@@ -79,7 +79,7 @@ def settle(
     if accepted == resend:
         raise console.WrongUsage("Say either --accepted or --resend.")
     with opened() as services, services.database.writing() as session:
-        settled = ledger.settle(
+        settled = settling.settle(
             session, batch, was_accepted=accepted, why=why, by="command line", now=console.real_now()
         )
         edition = session.get_one(Edition, settled.edition_id)

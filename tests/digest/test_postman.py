@@ -453,6 +453,7 @@ NOTICES: dict[str, tuple[dict[str, Any], str]] = {
     "reminder": ({**DRAFTED, "passed": False}, 'digest edition skip 2026-W47 --why "…"'),
     "not-approved": ({"week": make.WEEK, "why": "1 problem blocks:\n  a <b>"}, "digest edition approve 2026-W47"),
     "halted": (HALTED, "digest edition status 2026-W47"),
+    "alarm": (HALTED, 'digest edition hold 2026-W47 --why "…"'),
 }
 
 

@@ -35,7 +35,7 @@ def test_a_batch_is_written_so() -> None:
         url = f"https://verdicts.example.com/unsubscribe/k1.token-{delivery}"
         return {
             "to": [{"email": email}],
-            "custom_args": {"vd_delivery": str(delivery), "vd_batch": "7", "vd_attempt": "2"},
+            "custom_args": {"vd_delivery": str(delivery), "vd_week": "2026-W47", "vd_batch": "7", "vd_attempt": "2"},
             "headers": {
                 "List-ID": '"Verdicts" <verdicts.example.com>',
                 "List-Unsubscribe": f"<{url}>",
@@ -85,11 +85,12 @@ def test_a_letter_is_never_mistaken_for_a_delivery() -> None:
 
 
 def test_nothing_personal_goes_along() -> None:
-    """Besides the address and what the mail says, SendGrid sees only opaque numbers."""
+    """Besides the address and what the mail says, SendGrid sees only opaque numbers and the week."""
     one = written(outgoing(recipient(5)))["personalizations"][0]
 
     assert {"to", "custom_args", "headers", "substitutions"} == one.keys()
     assert {"email"} == one["to"][0].keys()
+    assert one["custom_args"].pop("vd_week") == "2026-W47"
     assert all(value.isdecimal() for value in one["custom_args"].values())
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from digest import batches, editions, sending, stats, submitting
+from digest import batches, editions, sending, settling, stats, submitting
 from digest.bootstrap import Services
 from digest.models import Batch, BatchState, Delivery, Edition, EditionState, Letter, Pause
 from digest.submitting import Submitter
@@ -187,14 +187,14 @@ def test_a_person_settles_an_uncertain_batch(scripted: Services, accepted: bool,
     run(scripted)
     with scripted.database.writing() as session:
         batch = session.scalars(sa.select(Batch).where(Batch.state == BatchState.UNCERTAIN)).one()
-        batches.settle(session, batch.id, was_accepted=accepted, why="the log says so", by="otto", now=now())
+        settling.settle(session, batch.id, was_accepted=accepted, why="the log says so", by="otto", now=now())
         editions.resume(session, editions.find(session, make.WEEK), why="settled", by="otto", now=now())
     done = run(scripted)
 
     assert (done.state, done.accepted, done.adds_up) == ("sent", 20, True)
     assert expected == len(transport.calls)
-    with pytest.raises(batches.NotUncertain), scripted.database.writing() as session:
-        batches.settle(session, batch.id, was_accepted=True, why="again", by="otto", now=now())
+    with pytest.raises(settling.NotUncertain), scripted.database.writing() as session:
+        settling.settle(session, batch.id, was_accepted=True, why="again", by="otto", now=now())
 
 
 def test_one_refused_recipient_does_not_hold_the_rest(scripted: Services) -> None:
@@ -352,7 +352,7 @@ def test_the_answer_of_a_slow_worker_settles_what_others_called_uncertain(script
         assert ours is not None
         people = [person.delivery for person in batches.readers(session, ours)]
         batches.hand_over(session, ours, people, body_sha256="x", now=now(), lease=timedelta(0))
-    assert submitting.rescue(scripted, now=now()) == 1
+    assert settling.rescue(scripted, now=now()) == 1
     assert numbers(scripted).uncertain == 10
     with scripted.database.writing() as session:
         batches.accepted(session, ours, message_id="late", now=now())
@@ -367,7 +367,7 @@ def test_a_late_worker_cannot_hand_over_what_is_no_longer_its_own(scripted: Serv
         late = batches.claim_next(session, owner="another-machine/1/x", now=now(), lease=timedelta(0))
         assert late is not None
         people = [person.delivery for person in batches.readers(session, late)]
-    submitting.rescue(scripted, now=now())
+    settling.rescue(scripted, now=now())
     with scripted.database.writing() as session:
         batches.claim_next(session, owner="third/1/y", now=now(), lease=timedelta(minutes=1))
     with scripted.database.writing() as session:
