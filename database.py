@@ -44,6 +44,14 @@ class Base(DeclarativeBase):
     metadata = sa.MetaData(naming_convention=NAMING)
 
 
+def table_of(row: type[Base]) -> sa.Table:
+    """The table behind a class of rows, for statements where the ORM would cost more than the database."""
+    found = sa.inspect(row).local_table
+    if not isinstance(found, sa.Table):
+        raise TypeError(f"{row.__name__} has no table of its own")
+    return found
+
+
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
     """An instant: refuses naive values, stores UTC, gives back aware UTC.
 

@@ -6,17 +6,21 @@ back too late changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from database import claim
+from database import UtcDateTime, claim, table_of
 from digest import pauses
-from digest.models import Batch, BatchState, Delivery, Edition, EditionState
+from digest.models import Batch, BatchState, Delivery, Edition, EditionState, FencedAttempt
+from digest.transport import Fence
+from digest.wording import QUARTER_SECONDS
 from subscribers.models import State, Subscriber
 from subscribers.notes import Note, remember
 
@@ -39,21 +43,22 @@ class Claimed:
     edition_id: int
     week: str
     variant: str
+    wave: int
     first: int
     last: int
     attempt: int
     owner: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(NamedTuple):
     """One active subscriber of a claimed batch, with what the personal fields need."""
 
     delivery: int
     email: str
     name: str | None
     link_id: str
-    confirmed_at: datetime | None
+    confirmed: int | None
+    """When, in whole quarters of an hour since 1970: all that the day in a mail needs, and quick to carry."""
     basis: str | None
 
 
@@ -66,130 +71,204 @@ def move(
     return claim(session, Batch, Batch.id == batch, Batch.state == frm, *where, values={"state": to, **values})
 
 
+# The statements of the hot path are made once: making one takes as long as running it.
+_batches = table_of(Batch)
+_editions = table_of(Edition)
+_deliveries = table_of(Delivery)
+_people = table_of(Subscriber)
+_now = sa.bindparam("now", type_=UtcDateTime)
+
+
+@cache
+def _claim(*, of_one_week: bool) -> sa.Executable:
+    free = (
+        sa.select(_batches.c.id)
+        .join(_editions, _editions.c.id == _batches.c.edition_id)
+        .where(
+            _batches.c.state == PENDING,
+            sa.or_(_batches.c.not_before.is_(None), _batches.c.not_before <= _now),
+            _editions.c.state == EditionState.SENDING,
+            sa.or_(_batches.c.wave == 1, _editions.c.wave_until <= _now),
+            sa.not_(pauses.stops(_batches.c.edition_id, _now)),
+        )
+    )
+    if of_one_week:
+        free = free.where(_editions.c.week == sa.bindparam("of_week"))
+    oldest = free.order_by(_batches.c.id).limit(1).with_for_update(of=_batches, skip_locked=True)
+    return (
+        sa.update(_batches)
+        .where(_batches.c.id == oldest.scalar_subquery(), _batches.c.state == PENDING)
+        .values(
+            state=SUBMITTING,
+            attempt=_batches.c.attempt + 1,
+            owner=sa.bindparam("worker"),
+            lease_until=sa.bindparam("leased_until"),
+            called_at=None,
+            not_before=None,
+        )
+        .returning(
+            _batches.c.id,
+            _batches.c.edition_id,
+            _batches.c.variant,
+            _batches.c.wave,
+            _batches.c.first_delivery,
+            _batches.c.last_delivery,
+            _batches.c.attempt,
+        )
+    )
+
+
+def _flushed(session: Session) -> sa.Connection:
+    """The connection beneath a session, which must see what the session has not written yet: a pause, say."""
+    session.flush()
+    return session.connection()
+
+
+_WEEK = sa.select(_editions.c.week).where(_editions.c.id == sa.bindparam("edition"))
+
+
 def claim_next(
     session: Session, *, owner: str, now: datetime, lease: timedelta, week: str | None = None
 ) -> Claimed | None:
     """The oldest free batch of an edition that is being sent, made ours; None when there is nothing to do now."""
-    free = _free(now)
-    if week:
-        free = free.where(Edition.week == week)
-    chosen = free.with_only_columns(Batch.id).order_by(Batch.id).limit(1).with_for_update(of=Batch, skip_locked=True)
-    taken = session.execute(
-        sa.update(Batch)
-        .where(Batch.id == chosen.scalar_subquery(), Batch.state == PENDING)
-        .values(
-            state=SUBMITTING,
-            attempt=Batch.attempt + 1,
-            owner=owner,
-            lease_until=now + lease,
-            called_at=None,
-            not_before=None,
-        )
-        .returning(Batch.id, Batch.edition_id, Batch.variant, Batch.first_delivery, Batch.last_delivery, Batch.attempt)
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
+    connection = _flushed(session)
+    bound = {"worker": owner, "now": now, "leased_until": now + lease} | ({"of_week": week} if week else {})
+    taken = connection.execute(_claim(of_one_week=week is not None), bound).one_or_none()
     if taken is None:
         return None
-    edition_week = session.scalars(sa.select(Edition.week).where(Edition.id == taken.edition_id)).one()
+    number, edition, variant, wave, first, last, attempt = taken
+    edition_week = connection.execute(_WEEK, {"edition": edition}).scalar_one()
     return Claimed(
-        id=taken.id,
-        edition_id=taken.edition_id,
+        id=number,
+        edition_id=edition,
         week=edition_week,
-        variant=taken.variant,
-        first=taken.first_delivery,
-        last=taken.last_delivery,
-        attempt=taken.attempt,
+        variant=variant,
+        wave=wave,
+        first=first,
+        last=last,
+        attempt=attempt,
         owner=owner,
     )
 
 
-def _free(now: datetime) -> sa.Select[Any]:
-    return (
-        sa.select(Batch)
-        .join(Edition, Edition.id == Batch.edition_id)
-        .where(
-            Batch.state == PENDING,
-            sa.or_(Batch.not_before.is_(None), Batch.not_before <= now),
-            Edition.state == EditionState.SENDING,
-            sa.or_(Batch.wave == 1, Edition.wave_until <= now),
-            sa.not_(pauses.stops(Batch.edition_id, now)),
-        )
-    )
+_in_range = sa.and_(
+    _deliveries.c.id.between(sa.bindparam("first"), sa.bindparam("last")),
+    _deliveries.c.withheld_because.is_(None),
+    _deliveries.c.refused_because.is_(None),
+)
 
-
-def _in_range(claimed: Claimed) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        Delivery.id.between(claimed.first, claimed.last),
-        Delivery.withheld_because.is_(None),
-        Delivery.refused_because.is_(None),
+# On SQLite as one value: fetched row by row, each row would fight the posters for the interpreter.
+_READERS_SQLITE = sa.text(
+    """
+    SELECT json_group_array(json_array(d.id, s.email, s.name, s.link_id,
+                                       CAST(strftime('%s', s.confirmed_at) AS INTEGER) / 900, s.basis))
+    FROM (SELECT id, subscriber_id FROM deliveries
+          WHERE id BETWEEN :first AND :last AND withheld_because IS NULL AND refused_because IS NULL
+          ORDER BY id) AS d
+    JOIN subscribers AS s ON s.id = d.subscriber_id
+    WHERE s.state = 'active'
+    """
+)
+_READERS = (
+    sa.select(
+        _deliveries.c.id,
+        _people.c.email,
+        _people.c.name,
+        _people.c.link_id,
+        sa.cast(sa.func.floor(sa.extract("epoch", _people.c.confirmed_at) / QUARTER_SECONDS), sa.BigInteger),
+        _people.c.basis,
     )
+    .join(_people, _people.c.id == _deliveries.c.subscriber_id)
+    .where(_in_range, _people.c.state == State.ACTIVE)
+    .order_by(_deliveries.c.id)
+)
 
 
 def readers(session: Session, claimed: Claimed) -> list[Reader]:
     """Everybody in the batch who still wants the edition, in delivery order."""
-    rows = session.execute(
-        sa.select(
-            Delivery.id,
-            Subscriber.email,
-            Subscriber.name,
-            Subscriber.link_id,
-            Subscriber.confirmed_at,
-            Subscriber.basis,
-        )
-        .join(Subscriber, Subscriber.id == Delivery.subscriber_id)
-        .where(_in_range(claimed), Subscriber.state == State.ACTIVE)
-        .order_by(Delivery.id)
-    )
-    return [Reader(*row) for row in rows]
-
-
-def hand_over(
-    session: Session, claimed: Claimed, built_for: Sequence[int], *, body_sha256: str, now: datetime, lease: timedelta
-) -> HandOver:
-    """The last consent read before the call. Everybody built for is still willing, or the batch is built again."""
-    gone = _no_longer_willing(session, claimed)
-    for delivery, reason in gone.items():
-        session.execute(sa.update(Delivery).where(Delivery.id == delivery).values(withheld_because=reason))
-    if gone.keys() & set(built_for):
-        return HandOver(ours=True, built_again=True)
-    # The edition may have been held, or the batch taken over, since we claimed it.
-    sending = sa.exists().where(Edition.id == Batch.edition_id, Edition.state == EditionState.SENDING)
-    values = {"called_at": now, "body_sha256": body_sha256, "lease_until": now + lease}
-    ours = claim(session, Batch, *_still_ours(claimed), Batch.lease_until > now, sending, values=values)
-    if ours:
-        _begin(session, claimed, now)
-    return HandOver(ours=ours, built_again=False)
+    connection = _flushed(session)
+    bound = {"first": claimed.first, "last": claimed.last}
+    if connection.dialect.name == "sqlite":
+        rows = orjson.loads(connection.execute(_READERS_SQLITE, bound).scalar_one())
+    else:
+        rows = connection.execute(_READERS, bound).all()
+    return list(map(Reader._make, rows))
 
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """Whether the call may begin. `built_again`: somebody left meanwhile, so build without them and ask once more."""
+    """Whether the call may begin: the batch is ours and nobody it was built for has `gone`."""
 
     ours: bool
-    built_again: bool
+    gone: frozenset[int] = frozenset()
+    """Deliveries it must be built again without."""
 
 
-def _no_longer_willing(session: Session, claimed: Claimed) -> dict[int, str]:
-    rows = session.execute(
-        sa.select(Delivery.id, Subscriber.state)
-        .outerjoin(Subscriber, Subscriber.id == Delivery.subscriber_id)
-        .where(_in_range(claimed), sa.or_(Subscriber.id.is_(None), Subscriber.state != State.ACTIVE))
+_NO_LONGER_WILLING = (
+    sa.select(_deliveries.c.id, _people.c.state)
+    .outerjoin(_people, _people.c.id == _deliveries.c.subscriber_id)
+    .where(_in_range, sa.or_(_people.c.id.is_(None), _people.c.state != State.ACTIVE))
+)
+_HAND_OVER = (
+    sa.update(_batches)
+    .where(
+        _batches.c.id == sa.bindparam("batch"),
+        _batches.c.state == SUBMITTING,
+        _batches.c.attempt == sa.bindparam("same_attempt"),
+        _batches.c.owner == sa.bindparam("same_owner"),
+        # The edition may have been held, everything paused, or the batch taken over since we claimed it.
+        _batches.c.lease_until > _now,
+        sa.exists().where(_editions.c.id == _batches.c.edition_id, _editions.c.state == EditionState.SENDING),
+        sa.not_(pauses.stops(_batches.c.edition_id, _now)),
     )
-    return {delivery: f"{state or 'erased'} meanwhile" for delivery, state in rows}
+    .values(called_at=_now, body_sha256=sa.bindparam("digest"), lease_until=sa.bindparam("leased_until"))
+)
+_BEGIN = (
+    sa.update(_editions)
+    .where(_editions.c.id == sa.bindparam("edition"), _editions.c.begun_at.is_(None))
+    .values(begun_at=_now)
+)
 
 
-def _begin(session: Session, claimed: Claimed, now: datetime) -> None:
-    """The first hand-over of an edition: noted in the transaction that must commit before the call."""
-    if claim(session, Edition, Edition.id == claimed.edition_id, Edition.begun_at.is_(None), values={"begun_at": now}):
-        remember(session, Note("begun", now, week=claimed.week))
+def hand_over(
+    session: Session,
+    claimed: Claimed,
+    built_for: Collection[int],
+    *,
+    body_sha256: str,
+    now: datetime,
+    lease: timedelta,
+    fence: Fence | None = None,
+) -> HandOver:
+    """The last consent read before the call. Everybody built for is still willing, or the batch is built again."""
+    connection = _flushed(session)
+    no_longer = connection.execute(_NO_LONGER_WILLING, {"first": claimed.first, "last": claimed.last}).all()
+    if no_longer:
+        _withhold(session, {delivery: f"{state or 'erased'} meanwhile" for delivery, state in no_longer})
+        gone = frozenset(delivery for delivery, _ in no_longer)
+        if not gone.isdisjoint(built_for):
+            return HandOver(ours=False, gone=gone)
+    bound = {"batch": claimed.id, "same_attempt": claimed.attempt, "same_owner": claimed.owner}
+    changed = connection.execute(
+        _HAND_OVER, {**bound, "now": now, "digest": body_sha256, "leased_until": now + lease}
+    ).rowcount
+    if changed:
+        if fence is not None:
+            session.add(_fenced(claimed, fence))
+        if connection.execute(_BEGIN, {"edition": claimed.edition_id, "now": now}).rowcount:
+            # The first hand-over of an edition: noted in the transaction that must commit before the call.
+            remember(session, Note("begun", now, week=claimed.week))
+    return HandOver(ours=changed == 1)
 
 
-def _still_ours(claimed: Claimed) -> tuple[sa.ColumnElement[bool], ...]:
-    return (
-        Batch.id == claimed.id,
-        Batch.state == SUBMITTING,
-        Batch.attempt == claimed.attempt,
-        Batch.owner == claimed.owner,
+def _withhold(session: Session, reasons: Mapping[int, str]) -> None:
+    for delivery, reason in reasons.items():
+        session.execute(sa.update(Delivery).where(Delivery.id == delivery).values(withheld_because=reason))
+
+
+def _fenced(claimed: Claimed, fence: Fence) -> FencedAttempt:
+    return FencedAttempt(
+        batch_id=claimed.id, attempt=claimed.attempt, provider_batch_id=fence.batch_id, send_at=fence.send_at
     )
 
 
@@ -210,20 +289,19 @@ def give_back(session: Session, claimed: Claimed) -> None:
 def accepted(
     session: Session, claimed: Claimed, *, message_id: str | None, now: datetime, why: str | None = None
 ) -> None:
-    """The provider said yes. True even of a batch that others had to call uncertain meanwhile: this is the evidence."""
-    for frm in (SUBMITTING, UNCERTAIN):
-        if move(
-            session,
-            claimed.id,
-            frm,
-            ACCEPTED,
-            Batch.attempt == claimed.attempt,
-            message_id=message_id,
-            accepted_at=now,
-            lease_until=None,
-            why=why,
-        ):
-            return
+    """The provider said yes. True even of a batch that others had to call uncertain meanwhile: this is the evidence.
+
+    But not of an attempt that is being called back: what was taken then may be thrown away.
+    """
+    values = {"message_id": message_id, "accepted_at": now, "lease_until": None, "why": why}
+    same = Batch.attempt == claimed.attempt
+    if move(session, claimed.id, SUBMITTING, ACCEPTED, same, **values):
+        return
+    # Locked before the fence is read: whoever asks for the cancelling holds the batch.
+    session.get(Batch, claimed.id, with_for_update=True)
+    fenced = session.get(FencedAttempt, (claimed.id, claimed.attempt))
+    if fenced is None or fenced.asked_at is None:
+        move(session, claimed.id, UNCERTAIN, ACCEPTED, same, **values)
 
 
 def later(session: Session, claimed: Claimed, *, why: str, not_before: datetime | None) -> None:
@@ -283,6 +361,7 @@ def halve(session: Session, claimed: Claimed, *, why: str) -> None:
             Batch(
                 edition_id=claimed.edition_id,
                 variant=claimed.variant,
+                wave=claimed.wave,
                 first_delivery=middle + 1,
                 last_delivery=claimed.last,
                 state=PENDING,

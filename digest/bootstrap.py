@@ -30,13 +30,23 @@ class Timing:
     """How long things may take; tests shorten them."""
 
     connect: timedelta = timedelta(seconds=5)
+    send: timedelta = timedelta(seconds=30)
     read: timedelta = timedelta(seconds=60)
     lease: timedelta = timedelta(seconds=150)
     """Longer than a whole call plus 30 s, so that a living call never loses its batch."""
+    cancel_margin: timedelta = timedelta(minutes=11)
+    """How long before its time a fenced attempt can last be called back: the provider's ten minutes, and one more."""
     backoff: timedelta = timedelta(seconds=30)
     longest_backoff: timedelta = timedelta(minutes=15)
     longest_pause: timedelta = timedelta(hours=1)
     """The most a provider's own "not before" is believed."""
+    look_around: timedelta = timedelta(seconds=15)
+    """How often whoever hands over looks at what else may need it: uncertain attempts, the circuit breaker."""
+
+    @property
+    def call(self) -> timedelta:
+        """The longest that one call takes."""
+        return self.connect + self.send + self.read
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,7 @@ def _transport(settings: Settings, timing: Timing) -> Transport:
         settings.sendgrid_api_key.get_secret_value(),
         host=settings.sendgrid_host,
         connect=timing.connect.total_seconds(),
+        send=timing.send.total_seconds(),
         read=timing.read.total_seconds(),
         connections=settings.digest_send_concurrency,
     )

@@ -19,15 +19,16 @@ def of_edition(
     }
 
 
-def of_recipient(*, unsubscribe_url: str, unsubscribe_email: str | None, token: str) -> dict[str, str]:
-    """One-click unsubscribing as RFC 8058 wants it; the mailbox only where somebody reads it."""
-    ways = [f"<{unsubscribe_url}>"]
+def of_recipient(unsubscribe_url: str, unsubscribe_email: str | None) -> dict[str, str]:
+    """One-click unsubscribing as RFC 8058 wants it; the mailbox only where somebody reads it.
+
+    The letter to that mailbox has the token of the link as its subject.
+    """
+    ways = f"<{unsubscribe_url}>"
     if unsubscribe_email:
-        ways.append(f"<mailto:{quote(unsubscribe_email, safe='@+')}?subject={quote(token)}>")
-    return {
-        "List-Unsubscribe": ", ".join(ways),
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-    }
+        token = unsubscribe_url.rpartition("/")[2]
+        ways += f", <mailto:{quote(unsubscribe_email, safe='@+')}?subject={quote(token)}>"
+    return {"List-Unsubscribe": ways, "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 
 def of_letter() -> Mapping[str, str]:

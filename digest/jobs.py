@@ -17,11 +17,11 @@ from digest import (
     approving,
     drafting,
     editions,
+    finishing,
     gathering,
     postman,
     sending,
     settling,
-    submitting,
     tidying,
     weeks,
     workers,
@@ -29,7 +29,7 @@ from digest import (
 from digest.bootstrap import Services
 from digest.models import Edition, EditionLog, EditionState, JobRun, Staff
 from digest.people import importing, reminding, requests
-from digest.submitting import Clock
+from digest.posting import Clock
 from digest.weeks import Week
 
 REMIND_BEFORE = timedelta(hours=3)
@@ -238,7 +238,7 @@ def rescue(services: Services, shift: Shift) -> str:
     """Free the batches of workers that are gone, and finish what is complete."""
     now = shift.clock()
     moved = settling.rescue(services, now=now)
-    submitting.finish(services, now=now)
+    finishing.finish(services, now=now)
     return f"{moved} batches rescued" if moved else ""
 
 

@@ -266,7 +266,7 @@ class LeftOut(Base):
 
 
 class BatchState(StrEnum):
-    """The life of a batch; the moves between them stand in `submitting.MOVES`."""
+    """The life of a batch; the moves between them stand in `batches.MOVES`."""
 
     PENDING = "pending"
     SUBMITTING = "submitting"
@@ -302,7 +302,7 @@ class Batch(Base):
 
 
 class FencedAttempt(Base):
-    """One attempt that can be called back until shortly before `send_at`. Writer: settling, submitting.
+    """One attempt that can be called back until shortly before `send_at`. Writer: batches, fences.
 
     The provider keeps what it took under `provider_batch_id` until then; cancelled, it throws that away.
     """
@@ -313,6 +313,8 @@ class FencedAttempt(Base):
     attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     provider_batch_id: Mapped[str] = mapped_column(sa.String(100), unique=True)
     send_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When we were about to cancel it: from here on a late yes to the attempt settles nothing."""
     cancelled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the provider confirmed that nothing of it goes out."""
     released_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

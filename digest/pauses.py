@@ -23,17 +23,20 @@ class NotOff(DigestError):
     """The kill switch is not on, so there is nothing to lift."""
 
 
-def in_force(now: datetime) -> sa.ColumnElement[bool]:
+Now = datetime | sa.BindParameter[datetime]
+
+
+def in_force(now: Now) -> sa.ColumnElement[bool]:
     """Whether a pause still stands."""
     return sa.or_(Pause.until.is_(None), Pause.until > now)
 
 
-def stops(edition_id: sa.ColumnElement[int] | sa.orm.InstrumentedAttribute[int], now: datetime) -> sa.Exists:
+def stops(edition_id: sa.ColumnElement[int], now: Now) -> sa.Exists:
     """Whether anything stops the calls of an edition."""
     return sa.exists().where(sa.or_(Pause.edition_id.is_(None), Pause.edition_id == edition_id), in_force(now))
 
 
-def stops_everything(now: datetime) -> sa.Exists:
+def stops_everything(now: Now) -> sa.Exists:
     """Whether anything stops every call, letters too."""
     return sa.exists().where(Pause.edition_id.is_(None), in_force(now))
 

@@ -25,6 +25,7 @@ LONGEST_LINK = 300
 GREETING_WITH_NAME = "Hello {name}, you"
 GREETING = "You"
 
+_BEFORE_NAME, _, _AFTER_NAME = GREETING_WITH_NAME.partition("{name}")
 _SCHEMES = ("https://", "http://")
 _LINK_CHARACTERS = (string.ascii_letters + string.digits + ":/.[]_~=%-").encode()
 _ANY_TAG = re.compile(r"-vd[0-9]{4}w[0-9]{2}[a-z]+-")
@@ -73,17 +74,21 @@ def tags(week: str) -> Tags:
 
 
 def substitutions(week: str, person: Person) -> dict[str, str]:
-    """Each tag with its value for one person. Called once a delivery: keep it short of work."""
-    tag = tags(week)
-    greeting = _greeting(person.name)
-    why = _why(person.why)
+    """Each tag with its value for one person."""
+    return values(tags(week), person.name, person.why, person.unsubscribe_url, person.preferences_url)
+
+
+def values(tag: Tags, name: str | None, why: str, unsubscribe_url: str, preferences_url: str) -> dict[str, str]:
+    """The same from loose values. Called once a delivery: keep it short of work."""
+    greeting_html, greeting_text = _greeting(name)
+    why_html, why_text = _why(why)
     return {
-        tag.greeting_html: greeting[0],
-        tag.greeting_text: greeting[1],
-        tag.why_html: why[0],
-        tag.why_text: why[1],
-        tag.unsubscribe_url: _link(person.unsubscribe_url),
-        tag.preferences_url: _link(person.preferences_url),
+        tag.greeting_html: greeting_html,
+        tag.greeting_text: greeting_text,
+        tag.why_html: why_html,
+        tag.why_text: why_text,
+        tag.unsubscribe_url: _link(unsubscribe_url),
+        tag.preferences_url: _link(preferences_url),
     }
 
 
@@ -125,10 +130,23 @@ def longest(week: str) -> dict[str, str]:
     }
 
 
-# People share names, and whole days of people share a reason, so the two escapes below are remembered.
-@lru_cache(maxsize=8192)
 def _greeting(name: str | None) -> tuple[str, str]:
-    """HTML and plain text. A name that cannot be shown in one line is cut, never left out."""
+    """HTML and plain text."""
+    # Most names have nothing in them that would have to be cleaned, escaped or cut.
+    if name and name.isascii() and name.replace(" ", "").isalnum() and len(name) <= LONGEST_NAME and _is_spaced(name):
+        greeting = _BEFORE_NAME + name + _AFTER_NAME
+        return greeting, greeting
+    return _greeting_with_care(name)
+
+
+def _is_spaced(name: str) -> bool:
+    return "  " not in name and name[0] != " " != name[-1]
+
+
+# People share names, and whole days of people share a reason, so the escapes below are remembered.
+@lru_cache(maxsize=8192)
+def _greeting_with_care(name: str | None) -> tuple[str, str]:
+    """A name that cannot be shown in one line is cut, never left out."""
     name = _spoken(name or "", LONGEST_NAME)
     if not name:
         return GREETING, GREETING

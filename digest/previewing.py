@@ -11,15 +11,15 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from digest import checking, envelopes, personal, proofs
+from digest import checking, envelopes, personal, proofs, wording
 from digest.batches import Reader
 from digest.bootstrap import Services
 from digest.errors import DigestError
 from digest.models import Edition, EditionState, RenderingRow, Staff
+from digest.presses import paper_of, press
 from digest.proofs import Envelope
 from digest.rendering import Rendering
-from digest.submitting import paper_of, recipient_of
-from digest.transport import Outgoing, Recipient, message_for
+from digest.transport import Outgoing, Paper, Recipient, message_for
 from subscribers import addresses, roster
 from subscribers.models import Subscriber
 
@@ -50,12 +50,13 @@ def write(
     person = _find(session, email) if email else None
     rendering = _chosen(session, edition, proof, variant, person)
     envelope = _envelope(edition, services)
-    recipient = _recipient(edition.week, person, services, now)
+    paper = paper_of(rendering, edition.week, envelope)
+    recipient = _recipient(paper, edition.week, person, services, now)
     outgoing = Outgoing(
         edition=edition.week,
         batch=0,
         attempt=0,
-        paper=paper_of(rendering, edition.week, envelope),
+        paper=paper,
         recipients=[recipient],
         category="preview",
         at=edition.send_at,
@@ -94,7 +95,7 @@ def send_test(session: Session, edition: Edition, services: Services, *, to: Seq
     proof = proofs.proof(session, edition, envelopes.current(services), services.settings.digest_timezone)
     rendering = _chosen(session, edition, proof, "all", None)
     paper = paper_of(rendering, edition.week, _envelope(edition, services))
-    template = _recipient(edition.week, None, services, now)
+    template = _recipient(paper, edition.week, None, services, now)
     outgoing = Outgoing(
         edition=f"{edition.week}-test",
         batch=int(now.timestamp()),
@@ -140,10 +141,12 @@ def _find(session: Session, email: str) -> Subscriber:
     return person
 
 
-def _recipient(week: str, person: Subscriber | None, services: Services, now: datetime) -> Recipient:
+def _recipient(paper: Paper, week: str, person: Subscriber | None, services: Services, now: datetime) -> Recipient:
     """That subscriber, or a sample reader whose links lead nowhere."""
     if person is None:
-        reader = Reader(0, SAMPLE_EMAIL, "Sample Reader", SAMPLE_LINK, now, None)
+        reader = Reader(0, SAMPLE_EMAIL, "Sample Reader", SAMPLE_LINK, wording.quarter(now), None)
     else:
-        reader = Reader(0, person.email, person.name, person.link_id, person.confirmed_at, person.basis)
-    return recipient_of(week, reader, services)
+        confirmed = wording.quarter(person.confirmed_at) if person.confirmed_at else None
+        reader = Reader(0, person.email, person.name, person.link_id, confirmed, person.basis)
+    (recipient,) = press(paper, week, services).recipients([reader])
+    return recipient

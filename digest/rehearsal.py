@@ -15,10 +15,10 @@ from digest import approving, drafting, editions, gathering, migrations, postman
 from digest.bootstrap import Services, bootstrap
 from digest.errors import DigestError
 from digest.models import Role
+from digest.posting import Clock
 from digest.settings import Settings
 from digest.sources.fetching import Fetcher
 from digest.staff import sessions
-from digest.submitting import Clock
 from subscribers import addresses, consent, policy, transfer
 
 SAMPLES = Path(digest.__file__).parent / "samples"

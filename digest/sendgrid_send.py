@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Literal
@@ -16,8 +16,9 @@ import orjson
 from sendgrid import SendGridAPIClient
 
 from digest import sendgrid_payload
+from digest.sendgrid_fences import SendGridFences, Told
 from digest.sendgrid_line import Line, NoAnswer, Payload, client
-from digest.transport import Accepted, Misconfigured, Outgoing, Refused, Request, Unavailable, Uncertain
+from digest.transport import Accepted, Fencing, Misconfigured, Outgoing, Refused, Request, Unavailable, Uncertain
 
 LONGEST_QUOTATION = 300
 
@@ -69,6 +70,7 @@ class SendGrid:
         official = SendGridAPIClient(api_key="kept-by-the-line", host=host.rstrip("/"))
         official.client = client(self._line, host=official.host, headers=official.client.request_headers)
         self._api = official.client
+        self.fencing: Fencing = SendGridFences(self.tell)
 
     def build(self, outgoing: Outgoing) -> Request:
         """Plain computing. Raises Refused for what SendGrid would not take."""
@@ -95,20 +97,44 @@ class SendGrid:
 
     def ask(self, path: str, **query: str | int) -> Any:
         """What `GET /v3/<path>` says, as plain values. Raises Misconfigured (Forbidden for 403) or Unavailable."""
+        told = self._told(lambda: self._api._(path).get(query_params=query or None))
+        if told.status == 404:  # noqa: PLR2004
+            raise Misconfigured(_sentence(_MISCONFIGURED[404], b""))
+        if told.status != 200 or told.document is None:  # noqa: PLR2004
+            raise Unavailable(f"SendGrid gave no usable answer: {told.sentence}")
+        return told.document
+
+    def tell(self, method: str, path: str, document: dict[str, str] | None) -> Told:
+        """One call that takes no mail and is harmless to repeat. Raises Misconfigured or Unavailable."""
         try:
-            answer = self._api._(path).get(query_params=query or None)
+            return self._told(lambda: self._call(method, path, document))
+        except Forbidden:
+            scopes = "mail.batch.create, user.scheduled_sends.create, .read and .delete"
+            raise Misconfigured(f"The API key may not call {path}: fenced mode needs the scopes {scopes}.") from None
+
+    def _call(self, method: str, path: str, document: dict[str, str] | None) -> Any:
+        resource = self._api._(path)
+        if document is None:
+            return getattr(resource, method)()
+        body = Payload(orjson.dumps(document), deadline=time.monotonic() + self._leave_within)
+        return getattr(resource, method)(request_body=body)
+
+    def _told(self, call: Callable[[], Any]) -> Told:
+        """The answer to a call that takes no mail. A 404 is the caller's to judge."""
+        try:
+            answer = call()
         except NoAnswer as lost:
             raise Unavailable(f"SendGrid gave no answer: {lost}.") from None
-        if answer.status_code == 403:  # noqa: PLR2004
+        status = answer.status_code
+        if status == 403:  # noqa: PLR2004
             raise Forbidden
-        if answer.status_code in _MISCONFIGURED:
-            raise Misconfigured(_sentence(_MISCONFIGURED[answer.status_code], answer.body))
+        if status in _MISCONFIGURED and status != 404:  # noqa: PLR2004
+            raise Misconfigured(_sentence(_MISCONFIGURED[status], answer.body))
         try:
-            if answer.status_code == 200:  # noqa: PLR2004
-                return orjson.loads(bytes(answer.body))
+            document = orjson.loads(bytes(answer.body)) if answer.body else None
         except orjson.JSONDecodeError:
-            pass
-        raise Unavailable(_sentence(f"SendGrid gave no usable answer ({answer.status_code})", answer.body))
+            document = None
+        return Told(status, document, _sentence(f"it answered {status}", answer.body))
 
     def evidence(self, *, edition: str, batch: int, attempt: int) -> bool | None:  # noqa: ARG002
         """Always None: only an event or a person can tell what became of a lost answer."""

@@ -12,7 +12,8 @@ from digest import editions, envelopes, postman, preparing
 from digest.bootstrap import Services
 from digest.errors import DigestError
 from digest.models import Edition, EditionState
-from digest.submitting import Clock, Submitter
+from digest.posting import Clock
+from digest.submitting import Submitter
 
 log = structlog.get_logger()
 

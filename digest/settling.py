@@ -120,13 +120,12 @@ def seen(session: Session, attempts: Collection[Seen], *, now: datetime) -> None
     """
     if not attempts:
         return
+    # Locked, in order, before the fences are read: whoever asks for an attempt to be cancelled holds its batch, and two
+    # calls of the webhook must not wait for each other.
     found = sa.select(Batch, Edition.week).join(Edition, Edition.id == Batch.edition_id)
-    by_id = {
-        (week, batch.id): batch
-        for batch, week in session.execute(found.where(Batch.id.in_({each.batch for each in attempts})))
-    }
+    named = found.where(Batch.id.in_({each.batch for each in attempts})).order_by(Batch.id).with_for_update(of=Batch)
+    by_id = {(week, batch.id): batch for batch, week in session.execute(named)}
     fences = _cancelled(session, by_id.values())
-    # In order: two calls of the webhook that lock the same rows must not wait for each other.
     for each in sorted(attempts):
         batch = by_id.get((each.week, each.batch))
         if batch is not None:
@@ -136,7 +135,6 @@ def seen(session: Session, attempts: Collection[Seen], *, now: datetime) -> None
 def _seen(session: Session, batch: Batch, attempt: Seen, *, cancelled: bool, now: datetime) -> None:
     if attempt.attempt < batch.attempt or cancelled or batch.state is REFUSED:
         _should_not_have_gone(session, batch, attempt, cancelled=cancelled, now=now)
-    if attempt.attempt < batch.attempt or batch.state in (ACCEPTED, REFUSED):
         return
     for frm in (SUBMITTING, UNCERTAIN, PENDING):
         taken = {"accepted_at": now, "lease_until": None, "why": "an event proves that it was taken"}
@@ -159,7 +157,7 @@ def _should_not_have_gone(session: Session, batch: Batch, attempt: Seen, *, canc
 def _cancelled(session: Session, found: Collection[Batch]) -> set[tuple[int, int]]:
     rows = session.execute(
         sa.select(FencedAttempt.batch_id, FencedAttempt.attempt).where(
-            FencedAttempt.batch_id.in_([batch.id for batch in found]), FencedAttempt.cancelled_at.is_not(None)
+            FencedAttempt.batch_id.in_([batch.id for batch in found]), FencedAttempt.asked_at.is_not(None)
         )
     )
     return {(batch, attempt) for batch, attempt in rows}

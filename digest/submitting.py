@@ -3,116 +3,64 @@
 The order of steps is the promise (docs/decisions/001):
 
 1. claim the batch for a lease, **commit**;
-2. read the people in it and build the request;
+2. build the request for the people who were in it then;
 3. read consent once more, note who is withheld, write `called_at`, **commit**: that read is the hand-over;
 4. call the provider at once;
-5. record the answer in the same transaction as the next claim, **commit**.
+5. record the answer, **commit**.
 
 A process that dies before 3 leaves a batch that is free again when its lease is dead. One that dies after 3 leaves a
-batch nobody can know the fate of: uncertain, settled only by evidence.
+batch nobody can know the fate of: uncertain, settled only by evidence (`settling`, `fences`).
 
-One thread, the ledger, touches the database; a few posters wait for the network. No more batches are claimed than
-posters are free, so a crash leaves at most that many uncertain.
+One thread, the ledger, touches the database; a few posters wait for the network. Its transactions are shared: one
+records the answers that are there, hands over the batch that is built, and claims the next one, which is built while
+the call is on its way. At most as many batches are called as there are posters, so a crash leaves no more uncertain.
 """
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from queue import Empty, SimpleQueue
 
-import sqlalchemy as sa
-import structlog
 from sqlalchemy.orm import Session
 
-from digest import batches, editions, halting, headers, pauses, personal, settling, wording, workers
-from digest.batches import Claimed, Reader
+from digest import batches, fences, finishing, recording, settling, workers
+from digest.batches import Claimed, HandOver, Reader
 from digest.bootstrap import Services
-from digest.models import Batch, BatchState, Edition, EditionState, RenderingRow
-from digest.proofs import Envelope, frozen_rendering
-from digest.rendering import Rendering
-from digest.transport import (
-    Accepted,
-    Misconfigured,
-    Outgoing,
-    Paper,
-    Recipient,
-    Refused,
-    Request,
-    Sender,
-    Transport,
-    TransportError,
-    Unavailable,
-    Uncertain,
-)
+from digest.errors import DigestError
+from digest.fences import Supply
+from digest.posting import Answer, Call, Clock, Posters
+from digest.presses import Press, press_of
+from digest.transport import Fence, Fencing, Request, TransportError
 
-log = structlog.get_logger()
+KEPT_PRESSES = 4
 
-Clock = Callable[[], datetime]
 
-SENDER = "the sender"
-
-# How long the ledger thread waits for an answer before it looks up whether it was asked to stop.
-GLANCE_SECONDS = 0.2
+class FenceTooShort(DigestError):
+    """DIGEST_FENCE_MINUTES leaves no time to call an attempt back whose answer was waited for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of one call."""
+class Built:
+    """A claimed batch whose request waits for its hand-over. `request` None: nobody is left in it."""
 
-    request: Request
     claimed: Claimed
-    outcome: Accepted | TransportError
+    people: Sequence[Reader]
+    request: Request | None
 
 
-class Posters:
-    """A few threads that do nothing but call the provider and put the answer in a queue."""
+@dataclass(slots=True)
+class Round:
+    """What one transaction of the ledger thread came to."""
 
-    def __init__(self, transport: Transport, count: int) -> None:
-        self.free = count
-        self._transport = transport
-        self._work: SimpleQueue[tuple[Request, Claimed] | None] = SimpleQueue()
-        self._answers: SimpleQueue[Answer] = SimpleQueue()
-        # Daemons: a second Ctrl-C must not wait for the network.
-        self._threads = [threading.Thread(target=self._post_all, daemon=True, name=f"poster-{n}") for n in range(count)]
-        for thread in self._threads:
-            thread.start()
-
-    def post(self, request: Request, claimed: Claimed) -> None:
-        self.free -= 1
-        self._work.put((request, claimed))
-
-    def answers(self, *, wait: bool) -> list[Answer]:
-        """Every answer that is there; with `wait`, at least one if it comes within a glance."""
-        found: list[Answer] = []
-        try:
-            if wait:
-                found.append(self._answers.get(timeout=GLANCE_SECONDS))
-            while True:
-                found.append(self._answers.get_nowait())
-        except Empty:
-            self.free += len(found)
-            return found
-
-    def close(self) -> None:
-        for _ in self._threads:
-            self._work.put(None)
-
-    def _post_all(self) -> None:
-        while (work := self._work.get()) is not None:
-            self._answers.put(Answer(*work, outcome=self._post(work[0])))
-
-    def _post(self, request: Request) -> Accepted | TransportError:
-        try:
-            return self._transport.post(request)
-        except TransportError as problem:
-            return problem
-        except Exception as problem:
-            log.exception("the call ended in an unforeseen way", batch=request.outgoing.batch)
-            return Uncertain(f"The call ended in an unforeseen way: {type(problem).__name__}.")
+    handed: HandOver | None = None
+    """None: nothing was there to hand over, or nobody free to call."""
+    at: datetime | None = None
+    claimed: Claimed | None = None
+    people: Sequence[Reader] = ()
 
 
 class Submitter:
@@ -128,285 +76,175 @@ class Submitter:
     ) -> None:
         self._services = services
         self._database = services.database
+        self._timing = services.timing
         self._clock = clock
         self._stop = stop or threading.Event()
         self._progress = progress
         self._owner = workers.owner_name(secrets.token_hex(4))
-        self._papers: dict[tuple[int, str], Press] = {}
+        self._presses: dict[tuple[int, str], Press] = {}
+        self._supply: Supply | None = None
+        self._unbuilt: list[Answer] = []
+        self._looked_at = clock()
 
     def run(self, week: str | None = None) -> None:
         """Hand over everything that is free now, of one edition or of all; then finish what is complete."""
         settling.rescue(self._services, now=self._clock())
-        posters = Posters(self._services.transport, self._services.settings.digest_send_concurrency)
-        concurrency = posters.free
-        try:
-            while True:
-                answers = posters.answers(wait=posters.free == 0)
-                claimed = self._record_and_claim(answers, week, may_claim=posters.free > 0)
-                if claimed is not None:
-                    self._hand_over(claimed, posters)
-                elif posters.free < concurrency:
-                    self._record(posters.answers(wait=True))
-                else:
-                    break
-        finally:
-            posters.close()
-        finish(self._services, now=self._clock())
+        with self._at_work() as posters:
+            again = True
+            while again:
+                fences.call_back(self._services, now=self._clock())
+                self._hand_over_all(week, posters)
+                again = not self._stop.is_set() and fences.call_back(self._services, now=self._clock()) > 0
+        finishing.finish(self._services, now=self._clock())
 
-    def _record_and_claim(self, answers: list[Answer], week: str | None, *, may_claim: bool) -> Claimed | None:
-        with self._database.writing() as session:
-            for answer in answers:
-                _record(session, answer, self._services, now=self._clock())
-            claimed = (
-                batches.claim_next(
-                    session, owner=self._owner, now=self._clock(), lease=self._services.timing.lease, week=week
-                )
-                if may_claim and not self._stop.is_set()
-                else None
-            )
-        self._say(answers)
-        return claimed
+    @contextlib.contextmanager
+    def _at_work(self) -> Iterator[Posters]:
+        """The posters, and in fenced mode a supply of batch ids."""
+        count = self._services.settings.digest_send_concurrency
+        with contextlib.ExitStack() as stack:
+            if fencing := self._fencing():
+                supply = Supply(fencing, ahead=count + 1, patience=self._timing.backoff)
+                self._supply = stack.enter_context(supply)
+            yield stack.enter_context(Posters(self._services.transport, count, clock=self._clock))
 
-    def _record(self, answers: list[Answer]) -> None:
-        if not answers:
-            return
-        with self._database.writing() as session:
-            for answer in answers:
-                _record(session, answer, self._services, now=self._clock())
-        self._say(answers)
+    def _fencing(self) -> Fencing | None:
+        """Raises FenceTooShort."""
+        ahead = timedelta(minutes=self._services.settings.digest_fence_minutes)
+        fencing = self._services.transport.fencing
+        if not ahead or fencing is None:
+            return None
+        needed = self._timing.cancel_margin + self._timing.call + self._timing.call
+        if ahead < needed:
+            minutes = f"{needed.total_seconds() / 60:.1f}"
+            raise FenceTooShort(f"{FenceTooShort.__doc__} Set it to {minutes} or more, or to 0.")
+        return fencing
 
-    def _say(self, answers: list[Answer]) -> None:
-        for answer in answers:
-            self._progress(len(answer.request.outgoing.recipients))
-
-    def _hand_over(self, claimed: Claimed, posters: Posters) -> None:
-        """Build, read consent for the last time, and give the request to a poster."""
-        press = self._press(claimed)
-        with self._database.reading() as session:
-            people = batches.readers(session, claimed)
-        while people:
-            outgoing = press.outgoing(claimed, people, at=self._clock())
-            try:
-                request = self._services.transport.build(outgoing)
-            except TransportError as problem:
-                answer = Answer(Request(outgoing=outgoing, body=b"", digest=""), claimed, problem)
-                with self._database.writing() as session:
-                    _record(session, answer, self._services, now=self._clock())
+    def _hand_over_all(self, week: str | None, posters: Posters) -> None:
+        built: Built | None = None
+        idle = False
+        while True:
+            answers = posters.answers(wait=posters.free == 0 or idle) + self._take_unbuilt()
+            if built is not None and self._is_stale(built):
+                built = self._build(built.claimed, built.people)
+            done = self._one_round(answers, built, week, may_call=posters.free > 0)
+            self._say(answers)
+            if done.handed is not None:
+                built = self._after_hand_over(done, built, posters)
+            if done.claimed is not None:
+                built = self._build(done.claimed, done.people)
+            idle = built is None and not self._unbuilt
+            if idle and posters.free == posters.count and done.claimed is None:
                 return
-            with self._database.writing() as session:
-                step = batches.hand_over(
-                    session,
-                    claimed,
-                    [person.delivery for person in people],
-                    body_sha256=request.digest,
-                    now=self._clock(),
-                    lease=self._services.timing.lease,
-                )
-            if not step.built_again:
-                break
-            with self._database.reading() as session:
-                people = batches.readers(session, claimed)
-        else:
-            self._nobody_left(claimed)
-            return
-        if step.ours:
-            posters.post(request, claimed)
-        else:
-            with self._database.writing() as session:
-                batches.give_back(session, claimed)
+            self._look_around()
 
-    def _nobody_left(self, claimed: Claimed) -> None:
-        """Everybody in the batch is withheld or refused: nothing to call, and nothing left to wait for."""
+    def _one_round(self, answers: Sequence[Answer], built: Built | None, week: str | None, *, may_call: bool) -> Round:
+        """One transaction: record, hand over, claim."""
+        done = Round()
         with self._database.writing() as session:
-            batches.hand_over(
-                session, claimed, [], body_sha256="", now=self._clock(), lease=self._services.timing.lease
+            for answer in answers:
+                recording.record(session, answer, self._services, now=self._clock())
+            if built is not None and self._stop.is_set():
+                batches.give_back(session, built.claimed)
+                done.handed = HandOver(ours=False)
+            elif built is not None and may_call:
+                done.at = self._clock()
+                done.handed = self._hand_over(session, built, done.at)
+            room = built is None or (done.handed is not None and not done.handed.gone)
+            if room and not self._stop.is_set():
+                self._claim(session, week, done)
+        return done
+
+    def _hand_over(self, session: Session, built: Built, now: datetime) -> HandOver:
+        request = built.request
+        handed = batches.hand_over(
+            session,
+            built.claimed,
+            [reader.delivery for reader in built.people],
+            body_sha256=request.digest if request else "",
+            now=now,
+            lease=self._timing.lease,
+            fence=request.outgoing.fence if request else None,
+        )
+        if request is None and handed.ours:
+            why = "nobody in it was left to hand over to"
+            batches.accepted(session, built.claimed, message_id=None, now=now, why=why)
+        elif not (handed.ours or handed.gone):
+            batches.give_back(session, built.claimed)
+        return handed
+
+    def _claim(self, session: Session, week: str | None, done: Round) -> None:
+        now = self._clock()
+        done.claimed = batches.claim_next(session, owner=self._owner, now=now, lease=self._timing.lease, week=week)
+        if done.claimed is None:
+            finishing.end_first_waves(
+                session, wait=timedelta(minutes=self._services.settings.digest_wave_minutes), now=now
             )
-            batches.accepted(
-                session, claimed, message_id=None, now=self._clock(), why="nobody in it was left to hand over to"
-            )
+        else:
+            done.people = batches.readers(session, done.claimed)
+
+    def _after_hand_over(self, done: Round, built: Built | None, posters: Posters) -> Built | None:
+        """Call, or build again without whoever left meanwhile."""
+        if built is None or done.handed is None or done.at is None or built.request is None:
+            return None
+        if done.handed.gone:
+            left = [reader for reader in built.people if reader.delivery not in done.handed.gone]
+            return self._build(built.claimed, left)
+        if done.handed.ours:
+            posters.post(Call(built.request, built.claimed, self._begin_by(built.request, done.at)))
+        return None
+
+    def _begin_by(self, request: Request, handed_over: datetime) -> datetime:
+        """The last instant at which a call may begin that ends within its lease, and before its fence opens."""
+        latest = handed_over + self._timing.lease - self._timing.call
+        fence = request.outgoing.fence
+        return latest if fence is None else min(latest, fence.send_at - self._timing.cancel_margin - self._timing.call)
+
+    def _is_stale(self, built: Built) -> bool:
+        """Whether it has waited so long for a poster that its fence is about to open."""
+        now = self._clock()
+        fenced = built.request is not None and built.request.outgoing.fence is not None
+        return fenced and built.request is not None and self._begin_by(built.request, now) <= now
+
+    def _build(self, claimed: Claimed, people: Sequence[Reader]) -> Built | None:
+        """The request for these people; what keeps it from being built is recorded in the next round."""
+        if not people:
+            return Built(claimed, people, None)
+        press = self._press(claimed)
+        outgoing = press.outgoing(claimed, people, at=self._clock())
+        try:
+            if self._supply is not None:
+                outgoing = replace(outgoing, fence=self._fence(self._supply))
+            return Built(claimed, people, self._services.transport.build(outgoing))
+        except TransportError as problem:
+            self._unbuilt.append(Answer(Request(outgoing=outgoing, body=b"", digest=""), claimed, problem))
+            return None
+
+    def _fence(self, supply: Supply) -> Fence:
+        ahead = timedelta(minutes=self._services.settings.digest_fence_minutes)
+        batch_id = supply.take()
+        return Fence(batch_id, send_at=(self._clock() + ahead).replace(microsecond=0))
+
+    def _take_unbuilt(self) -> list[Answer]:
+        taken, self._unbuilt = self._unbuilt, []
+        return taken
 
     def _press(self, claimed: Claimed) -> Press:
         """The frozen paper of a variant, read once: the latest few variants stay in memory."""
         key = (claimed.edition_id, claimed.variant)
-        if key not in self._papers:
-            if len(self._papers) >= KEPT_PAPERS:
-                self._papers.pop(next(iter(self._papers)))
+        if key not in self._presses:
+            if len(self._presses) >= KEPT_PRESSES:
+                self._presses.pop(next(iter(self._presses)))
             with self._database.reading() as session:
-                self._papers[key] = press_of(session, claimed, self._services)
-        return self._papers[key]
+                self._presses[key] = press_of(session, *key, self._services)
+        return self._presses[key]
 
+    def _say(self, answers: Sequence[Answer]) -> None:
+        for answer in answers:
+            self._progress(len(answer.request.outgoing.recipients))
 
-KEPT_PAPERS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Press:
-    """Prints one variant for any number of readers."""
-
-    paper: Paper
-    services: Services
-
-    def outgoing(self, claimed: Claimed, people: list[Reader], *, at: datetime) -> Outgoing:
-        return Outgoing(
-            edition=claimed.week,
-            batch=claimed.id,
-            attempt=claimed.attempt,
-            paper=self.paper,
-            recipients=[recipient_of(claimed.week, person, self.services) for person in people],
-            at=at,
-        )
-
-
-def recipient_of(week: str, reader: Reader, services: Services) -> Recipient:
-    """One reader's address, personal fields and one-click headers."""
-    unsubscribe_url = services.links.unsubscribe_url(reader.link_id)
-    person = personal.Person(
-        name=reader.name,
-        why=wording.why_you_get_this(reader.confirmed_at, reader.basis, zone=services.settings.digest_timezone),
-        unsubscribe_url=unsubscribe_url,
-        preferences_url=services.links.preferences_url(reader.link_id),
-    )
-    return Recipient(
-        delivery=reader.delivery,
-        email=reader.email,
-        substitutions=personal.substitutions(week, person),
-        headers=headers.of_recipient(
-            unsubscribe_url=unsubscribe_url,
-            unsubscribe_email=services.settings.digest_unsubscribe_email,
-            token=unsubscribe_url.rpartition("/")[2],
-        ),
-    )
-
-
-def press_of(session: Session, claimed: Claimed, services: Services) -> Press:
-    """The frozen paper of a claimed batch, ready to be printed."""
-    edition = session.get_one(Edition, claimed.edition_id)
-    row = session.get_one(RenderingRow, (claimed.edition_id, claimed.variant))
-    envelope = Envelope.model_validate(edition.envelope)
-    return Press(paper_of(frozen_rendering(edition, row), edition.week, envelope), services)
-
-
-def paper_of(rendering: Rendering, week: str, envelope: Envelope) -> Paper:
-    """One variant in its envelope."""
-    return Paper(
-        subject=rendering.subject,
-        text=rendering.text,
-        html=rendering.html,
-        sender=Sender(envelope.from_email, envelope.from_name, envelope.reply_to),
-        headers=headers.of_edition(
-            week=week,
-            variant=rendering.variant,
-            list_id=envelope.list_id,
-            list_name=envelope.newsletter_name,
-            reply_to=envelope.reply_to,
-            site_url=envelope.site_url,
-        ),
-    )
-
-
-def _record(session: Session, answer: Answer, services: Services, *, now: datetime) -> None:
-    """Write down what the provider said, by the table in SENDGRID's terms turned into ours."""
-    claimed, outcome = answer.claimed, answer.outcome
-    words = str(outcome) if isinstance(outcome, TransportError) else ""
-    match outcome:
-        case Accepted():
-            batches.accepted(session, claimed, message_id=outcome.message_id, now=now)
-        case Unavailable():
-            # A provider's clock that is far off must not put the edition off for ever.
-            latest = now + services.timing.longest_pause
-            until = min(outcome.until or now + _backoff(claimed.attempt, services), latest)
-            batches.later(session, claimed, why=words, not_before=until)
-            if outcome.everybody:
-                pauses.limit_rate(session, because=words, until=until, now=now)
-        case Refused(recipient=int(index)):
-            delivery = answer.request.outgoing.recipients[index].delivery
-            batches.set_aside(session, claimed, delivery, why=words)
-        case Refused(too_large=True):
-            batches.halve(session, claimed, why=words)
-        case Refused():
-            batches.refused(session, claimed, why=words)
-        case Misconfigured():
-            batches.later(session, claimed, why=words, not_before=None)
-            halting.halt(session, claimed.edition_id, why=words, by=SENDER, now=now)
-        case _:
-            batches.uncertain(session, claimed, why=words)
-    event = f"batch {_past(outcome)}"
-    log.info(
-        event,
-        edition=claimed.week,
-        batch=claimed.id,
-        attempt=claimed.attempt,
-        deliveries=len(answer.request.outgoing.recipients),
-        **({"why": words} if words else {}),
-    )
-
-
-def _past(outcome: Accepted | TransportError) -> str:
-    return {
-        Accepted: "accepted",
-        Unavailable: "put off",
-        Refused: "refused",
-        Misconfigured: "halted",
-    }.get(type(outcome), "uncertain")
-
-
-def _backoff(attempt: int, services: Services) -> timedelta:
-    timing = services.timing
-    wait: timedelta = timing.backoff * 2 ** min(attempt - 1, 10)
-    return min(wait, timing.longest_backoff)
-
-
-def finish(services: Services, *, now: datetime) -> None:
-    """Editions with nothing left to hand over: sent, or halted while any batch is uncertain."""
-    sending = sa.select(Edition).where(Edition.state == EditionState.SENDING).order_by(Edition.id)
-    with services.database.writing() as session:
-        # Skipped when locked: then another worker is finishing it at this moment.
-        for edition in session.scalars(sending.with_for_update(skip_locked=True)).all():
-            _finish(session, edition, now=now)
-
-
-def _finish(session: Session, edition: Edition, *, now: datetime) -> None:
-    by_state = sa.select(Batch.state, sa.func.count()).where(Batch.edition_id == edition.id).group_by(Batch.state)
-    counted = {state: count for state, count in session.execute(by_state)}
-    if counted.get(BatchState.PENDING) or counted.get(BatchState.SUBMITTING):
-        return
-    unknown = counted.get(BatchState.UNCERTAIN, 0)
-    if unknown:
-        which = "batch is" if unknown == 1 else "batches are"
-        halting.halt(
-            session,
-            edition.id,
-            why=f"{unknown} {which} uncertain; see `digest batches {edition.week}`, settle them, then resume.",
-            by=SENDER,
-            now=now,
-        )
-        return
-    editions.advance(session, edition, EditionState.SENT, by=SENDER, now=now, finished_at=now)
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Why nothing can be handed over at this moment, and when it can again (None: only a person can tell)."""
-
-    why: str
-    until: datetime | None
-
-
-def waiting(session: Session, edition: Edition, *, now: datetime) -> Waiting | None:
-    """What an edition being sent waits for; None when nothing is left or something is free now."""
-    if edition.state is not EditionState.SENDING:
-        return None
-    for pause in pauses.standing(session, edition, now=now):
-        return Waiting(pause.because, pause.until)
-    unfinished = (BatchState.PENDING, BatchState.SUBMITTING)
-    times = session.execute(
-        sa.select(Batch.state, Batch.not_before, Batch.lease_until, Batch.why)
-        .where(Batch.edition_id == edition.id, Batch.state.in_(unfinished))
-        .order_by(Batch.not_before)
-    ).all()
-    if not times or any(row.state is BatchState.PENDING and (row.not_before or now) <= now for row in times):
-        return None
-    soonest = min(
-        (row.not_before or row.lease_until or now, row.why or "another process is handing over") for row in times
-    )
-    return Waiting(soonest[1], soonest[0])
+    def _look_around(self) -> None:
+        """Every so often: attempts that can still be called back must not wait for the end of a long edition."""
+        now = self._clock()
+        if now >= self._looked_at + self._timing.look_around:
+            self._looked_at = now
+            fences.call_back(self._services, now=now)

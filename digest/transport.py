@@ -21,7 +21,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from digest import personal
 from digest.errors import DigestError
@@ -92,14 +92,21 @@ class Paper:
     headers: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(NamedTuple):
     """One delivery: the address, its personal fields, and its own headers (substitutions do not reach headers)."""
 
     delivery: int
     email: str
     substitutions: Mapping[str, str]
     headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Until shortly before `send_at` everything handed over under `batch_id` can be called back."""
+
+    batch_id: str
+    send_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,7 @@ class Outgoing:
     sandbox: bool = False
     at: datetime | None = None
     """The instant of the hand-over, for the Date of a mail we write ourselves."""
+    fence: Fence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +141,27 @@ class Accepted:
     message_id: str | None
 
 
+class Fencing(Protocol):
+    """How a provider lets us call back what it has taken but not sent. All raise Unavailable or Misconfigured."""
+
+    def new(self) -> str:
+        """A batch id of the provider's, never used before. One that is not used does no harm."""
+
+    def cancel(self, batch_id: str) -> None:
+        """Returns only when the provider confirms that nothing under this id goes out; harmless to repeat."""
+
+    def release(self, batch_id: str) -> None:
+        """Take the cancelling out of the provider's books. Only long after `send_at`: before, the mail would go."""
+
+
 class Transport(Protocol):
     """One way out. `kind` is frozen with an approval: a lost key must not send a real edition into a folder."""
 
     @property
     def kind(self) -> str: ...
+
+    @property
+    def fencing(self) -> Fencing | None: ...
 
     def build(self, outgoing: Outgoing) -> Request: ...
 
@@ -158,6 +182,7 @@ class Outbox:
     """
 
     kind = "outbox"
+    fencing: Fencing | None = None  # a folder is its own evidence
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

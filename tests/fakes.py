@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from digest.transport import Accepted, Outgoing, Request, TransportError
+from digest.transport import Accepted, Fencing, Outgoing, Request, TransportError
 
 
 @dataclass
@@ -21,6 +21,7 @@ class ScriptedTransport:
     taken: list[Request] = field(default_factory=list)
     """What was accepted."""
     calls: list[Request] = field(default_factory=list)
+    fencing: Fencing | None = None
     found: bool | None = None
     """What `evidence` says."""
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -34,11 +34,14 @@ BASIS = "you signed up for this test"
 
 #: Seconds in tests where the program takes minutes.
 QUICK = Timing(
-    connect=timedelta(seconds=2),
-    read=timedelta(seconds=3),
+    connect=timedelta(seconds=1),
+    send=timedelta(seconds=1),
+    read=timedelta(seconds=2),
     lease=timedelta(seconds=6),
+    cancel_margin=timedelta(seconds=1),
     backoff=timedelta(seconds=0.05),
     longest_backoff=timedelta(seconds=0.2),
+    look_around=timedelta(seconds=0.5),
 )
 
 _numbers = itertools.count(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timedelta
 
-from digest import editions, logs, sending, stats, stopping, submitting
+from digest import editions, finishing, logs, sending, stats, stopping
 from digest.bootstrap import Services
 from digest.cli import console
 from digest.models import EditionState
@@ -24,7 +24,7 @@ def send_with_bar(services: Services, week: str, *, by: str, now: datetime, skip
             _one_round(services, week, by=by, now=now, skip_undo=skip_undo, stop=stop)
             with services.database.reading() as session:
                 edition = editions.find(session, week)
-                waits = submitting.waiting(session, edition, now=console.real_now())
+                waits = finishing.waiting(session, edition, now=console.real_now())
             if stop.is_set() or (waits is None and edition.state is not EditionState.SENDING):
                 break
             if waits is None:
@@ -40,7 +40,7 @@ def send_with_bar(services: Services, week: str, *, by: str, now: datetime, skip
         _say_where_it_stands(services, week)
 
 
-def _in_words(waits: submitting.Waiting) -> str:
+def _in_words(waits: finishing.Waiting) -> str:
     if waits.until is None:
         return f"waiting until somebody lifts this: {waits.why}"
     return f"waiting until {waits.until:%H:%M:%S} UTC: {waits.why}"

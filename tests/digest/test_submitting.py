@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from digest import batches, editions, sending, settling, stats, submitting
+from digest import batches, editions, finishing, sending, settling, stats
 from digest.bootstrap import Services
 from digest.models import Batch, BatchState, Delivery, Edition, EditionState, Letter, Pause
 from digest.submitting import Submitter
@@ -43,7 +43,7 @@ def run(services: Services) -> stats.Numbers:
         Submitter(services, clock=now).run()
         with services.database.reading() as session:
             edition = editions.find(session, make.WEEK)
-            waits = submitting.waiting(session, edition, now=now())
+            waits = finishing.waiting(session, edition, now=now())
         if waits is None and edition.state is EditionState.SENDING:
             continue
         if waits is None or waits.until is None or waits.until > now() + timedelta(seconds=2):

@@ -299,7 +299,7 @@ def test_an_outbox_of_another_database_is_not_taken_for_ours(tmp_path: Path) -> 
     box = Outbox(tmp_path)
     post(box, outgoing())
     readers = [
-        replace(each, headers={**each.headers, "List-Unsubscribe": f"<https://news.example.com/unsubscribe/{n}>"})
+        each._replace(headers={**each.headers, "List-Unsubscribe": f"<https://news.example.com/unsubscribe/{n}>"})
         for n, each in enumerate(outgoing().recipients)
     ]
 

@@ -40,6 +40,7 @@ def upgrade() -> None:
     sa.Column('attempt', sa.Integer(), autoincrement=False, nullable=False),
     sa.Column('provider_batch_id', sa.String(length=100), nullable=False),
     sa.Column('send_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('asked_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('cancelled_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('released_at', sa.DateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['batch_id'], ['batches.id'], name=op.f('fk_fenced_attempts_batch_id_batches')),
