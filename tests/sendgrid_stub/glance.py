@@ -25,6 +25,7 @@ def addresses(many: list[Any]) -> list[str] | None:
         lines = "\n".join(emails)
         fine = (
             set(map(len, people)) == {1}
+            and {len(to[0]) for to in people} == {1}
             and _ADDRESS_LINES.fullmatch(lines)
             and len(set(lines.lower().split("\n"))) == len(many)
             and all(_fine(name, [one[name] for one in many if name in one]) for name in _PLAIN - {"to"})

@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
@@ -16,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 
 from tests.sendgrid_stub.server import Server
-from tests.sendgrid_stub.world import World
+from tests.sendgrid_stub.world import CANCEL_MARGIN, World
 
 KEY = "SG.a-key-for-tests"
 _ROOT = Path(__file__).resolve().parents[2]
@@ -47,8 +48,65 @@ class Stub:
         """Close every connection, kept ones too."""
         self._call("POST", "hang-up", {})
 
+    # time
+
+    def now(self) -> float:
+        """The account's time, in unix seconds."""
+        now: float = self._call("GET", "clock")["now"]
+        return now
+
+    def forward(self, seconds: float) -> None:
+        """Move the account's time: what was scheduled until then goes out, or is discarded."""
+        self._call("POST", "clock", {"forward": seconds})
+
+    # what becomes of mails
+
+    def webhook(self, url: str | None, *, most: int = 500, every: float = 0.1) -> None:
+        """Post signed events there from now on, at most so many at a time: of mail taken from now on."""
+        self._call("POST", "webhook", {"url": url, "most": most, "every": every})
+
+    def fortune(self, address: str, *events: str) -> None:
+        """What becomes of every mail to this address from now on (see events.py)."""
+        self._call("POST", "fortunes", {"addresses": {address: events}})
+
+    def fortunes(self, chances: Mapping[str, float], *, seed: int | None = None) -> None:
+        """What becomes of mails by chance (see fortunes.py); none: all are processed and delivered."""
+        self._call("POST", "fortunes", {"chances": dict(chances), "seed": seed})
+
+    def happen(self, address: str, *events: str) -> None:
+        """These events of the newest mail that has gone out to this address, now."""
+        self._call("POST", "happen", {"address": address, "events": events})
+
+    def post_events(self, *events: Mapping[str, Any]) -> None:
+        """Exactly these, signed."""
+        self._call("POST", "events", {"events": [dict(event) for event in events]})
+
+    def mischief(self, chances: Mapping[str, float], *, seed: int | None = None) -> None:
+        """What goes wrong on the way to the webhook, by chance (see mischief.py)."""
+        self._call("POST", "mischief", {"chances": dict(chances), "seed": seed})
+
+    def events(self) -> dict[str, Any]:
+        """public_key, waiting, later, events, posts, lost, answers and forged by status."""
+        events: dict[str, Any] = self._call("GET", "events")
+        return events
+
+    def acknowledged(self, *, within: float = 30) -> dict[str, Any]:
+        """Come back when everything that is due was posted and answered 2xx. Raises TimeoutError."""
+        deadline = time.monotonic() + within
+        while (events := self.events())["waiting"]:
+            if time.monotonic() > deadline:
+                raise TimeoutError(events)
+            time.sleep(0.02)
+        return events
+
+    def suppress(self, name: str, email: str, **more: Any) -> None:
+        """Put an address on a suppression list; `at` is the unix second, other fields as its entry shows them."""
+        self._call("POST", "suppressions", {"list": name, "email": email, **more})
+
+    # what it knows
+
     def state(self) -> dict[str, Any]:
-        """connections, mail_requests, taken_requests, recipients, answers by status, followed_redirects."""
+        """connections, mail_requests, taken_requests, recipients, fates, answers by status, followed_redirects."""
         state: dict[str, Any] = self._call("GET", "state")
         return state
 
@@ -58,14 +116,18 @@ class Stub:
         taken: list[dict[str, Any]] = self._call("GET", "taken?" + urlencode(query))
         return taken
 
-    def twice(self) -> dict[int, int]:
-        """Deliveries handed over more than once, with how often."""
-        return {int(delivery): times for delivery, times in self._call("GET", "twice")["twice"].items()}
+    def twice(self, *, ever: bool = False) -> dict[int, int]:
+        """Deliveries that went or will go out more than once, with how often; `ever` counts discarded ones too."""
+        return {int(delivery): times for delivery, times in self._counted(ever)["twice"].items()}
 
-    def distinct(self) -> int:
-        """How many different deliveries were handed over."""
-        distinct: int = self._call("GET", "twice")["distinct"]
+    def distinct(self, *, ever: bool = False) -> int:
+        """How many different deliveries went or will go out."""
+        distinct: int = self._counted(ever)["distinct"]
         return distinct
+
+    def _counted(self, ever: bool) -> dict[str, Any]:
+        counted: dict[str, Any] = self._call("GET", "twice?ever=1" if ever else "twice")
+        return counted
 
     def mail(self, address: str) -> dict[str, Any] | None:
         """The newest mail to an address, as it would arrive; None when its request is no longer kept whole."""
@@ -97,10 +159,15 @@ class Stub:
 
 @contextlib.contextmanager
 def running_stub(
-    *, seed: int = 0, key: str | None = None, whole_bodies: int = 16, tls: ssl.SSLContext | None = None
+    *,
+    seed: int = 0,
+    key: str | None = None,
+    whole_bodies: int = 16,
+    margin: float = CANCEL_MARGIN,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Stub]:
-    """A stand-in on a thread of this process: quick to start, for tests."""
-    server = Server(World(key=key, seed=seed, whole_bodies=whole_bodies), tls=tls)
+    """A stand-in on a thread of this process: quick to start, for tests. `margin` as `--cancel-margin`."""
+    server = Server(World(key=key, seed=seed, whole_bodies=whole_bodies, margin=margin), tls=tls)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -112,10 +179,10 @@ def running_stub(
 
 
 @contextlib.contextmanager
-def stub_process(*, seed: int = 0, whole_bodies: int = 16) -> Iterator[Stub]:
+def stub_process(*, seed: int = 0, whole_bodies: int = 16, margin: float = CANCEL_MARGIN) -> Iterator[Stub]:
     """A stand-in in a process of its own: it does not share the interpreter lock, for benchmarks."""
     command = [sys.executable, "-m", "tests.sendgrid_stub", "--port", "0", "--seed", str(seed)]
-    command += ["--whole-bodies", str(whole_bodies)]
+    command += ["--whole-bodies", str(whole_bodies), "--cancel-margin", str(margin)]
     with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

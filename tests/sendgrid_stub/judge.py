@@ -80,6 +80,7 @@ def judge(body: bytes, *, now: float, knows_batch: Callable[[str], bool]) -> Jud
     judged.errors += _judge_headers(message.get("headers", {}), "headers")
     if "custom_args" in message:
         judged.errors += _judge_args(message["custom_args"], "custom_args")
+        judged.errors += _judge_all_args(message)
     judged.errors += _judge_send_at(message.get("send_at"), now, "send_at")
     judged.errors += _judge_settings(message)
     if "batch_id" in message and not knows_batch(message["batch_id"]):
@@ -133,6 +134,10 @@ def _judge_personalization(judged: Judged, one: Any, where: str, seen: set[str],
         found += wrong
     if "send_at" in one:
         found += _judge_send_at(one["send_at"], now, where + ".send_at")
+    if "subject" in one:
+        found += _judge_subject(one, where + ".")
+    if "from" in one and not _is_person(one["from"]):
+        found.append(error("The from address is not valid.", where + ".from.email"))
     return found
 
 
@@ -149,7 +154,9 @@ def _judge_recipients(judged: Judged, one: dict[str, Any], where: str, seen: set
             continue
         for position, person in enumerate(people):
             email = person.get("email") if isinstance(person, dict) else None
-            if not isinstance(email, str) or not ADDRESS.fullmatch(email):
+            if isinstance(person, dict) and not isinstance(person.get("name", ""), str):
+                found.append(error("Invalid type. Expected: string.", f"{where}.{kind}.{position}.name"))
+            elif not isinstance(email, str) or not ADDRESS.fullmatch(email):
                 found.append(error("Does not contain a valid address.", f"{where}.{kind}.{position}.email"))
             elif (normal := email.lower()) in seen:
                 text = f"Each address should be unique. We found [{email}] again in {where}.{kind}."
@@ -189,6 +196,20 @@ def _judge_args(values: Any, where: str) -> list[Error]:
     return [] if values else [error("The custom arguments must not be empty.", where)]
 
 
+def _judge_all_args(message: dict[str, Any]) -> list[Error]:
+    """What each recipient has of their own comes on top of what all have."""
+    common, people = message["custom_args"], message.get("personalizations")
+    if not isinstance(common, dict) or not isinstance(people, list):
+        return []
+    found: list[Error] = []
+    for index, one in enumerate(people):
+        own = one.get("custom_args") if isinstance(one, dict) else None
+        if isinstance(own, dict):
+            merged = {**common, **own}
+            found += _judge_strings(merged, f"personalizations.{index}.custom_args", most_bytes=LARGEST_VALUES)
+    return found
+
+
 def _judge_headers(values: Any, where: str) -> list[Error]:
     if wrong := _judge_strings(values, where, most_bytes=LARGEST_BODY):
         return wrong
@@ -220,15 +241,19 @@ def _judge_senders(message: dict[str, Any]) -> Iterator[Error]:
         yield error("The reply_to address is not valid.", "reply_to.email")
     if "reply_to" in message and "reply_to_list" in message:
         yield error("Use reply_to or reply_to_list, not both.", "reply_to")
+    if "reply_to_list" in message:
+        people = message["reply_to_list"]
+        if not isinstance(people, list) or not people or not all(map(_is_person, people)):
+            yield error("The reply_to_list needs valid addresses.", "reply_to_list")
 
 
 def _is_person(value: Any) -> bool:
     return isinstance(value, dict) and bool(ADDRESS.fullmatch(str(value.get("email"))))
 
 
-def _judge_subject(message: dict[str, Any]) -> Iterator[Error]:
+def _judge_subject(message: dict[str, Any], where: str = "") -> Iterator[Error]:
     if not isinstance(message.get("subject"), str) or not message["subject"]:
-        yield error("The subject is required.", "subject")
+        yield error("The subject is required.", where + "subject")
 
 
 def _judge_content(parts: Any) -> Iterator[Error]:
@@ -241,6 +266,9 @@ def _judge_content(parts: Any) -> Iterator[Error]:
             yield error(
                 "The content value must be a string at least one character in length.", f"content.{index}.value"
             )
+        kind = part.get("type") if isinstance(part, dict) else None
+        if not isinstance(kind, str) or not kind or "\r" in kind or "\n" in kind:
+            yield error("The content type must be a string at least one character in length.", f"content.{index}.type")
     kinds = [part.get("type") for part in parts if isinstance(part, dict)]
     known = [kind for kind in ("text/plain", "text/html") if kind in kinds]
     if kinds[: len(known)] != known:

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from tests.sendgrid_stub.events import Mail
 from tests.sendgrid_stub.judge import Judged
 
 STRANGER = -1
@@ -18,10 +19,16 @@ STRANGER = -1
 LONGEST_ID = 19
 """Digits that always fit eight bytes."""
 
+WAITING, DISCARDED, OUT = "waiting", "discarded", "gone out"
+"""What became of a request that was taken: as things stand it goes out later, it never will, or it has."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Taken:
-    """One request that was taken. `addresses` are lines, in the order of `deliveries`."""
+    """One request that was taken. `addresses` are lines, in the order of `deliveries`.
+
+    `args` are the custom arguments of all recipients as JSON, empty where nobody will ask for events.
+    """
 
     message_id: str
     batch: str | None
@@ -30,6 +37,9 @@ class Taken:
     send_at: int | None
     deliveries: array[int]
     addresses: bytes
+    categories: tuple[str, ...] = ()
+    args: bytes = b""
+    fate: str = OUT
 
     def summary(self) -> dict[str, Any]:
         return {
@@ -37,7 +47,20 @@ class Taken:
             "batch": self.batch,
             "attempt": self.attempt,
             "recipients": len(self.deliveries),
+            "batch_id": self.batch_id,
+            "send_at": self.send_at,
+            "fate": self.fate,
         }
+
+    def mails(self) -> list[Mail]:
+        """One for each recipient, as their events speak of them; none where the arguments were not kept."""
+        if not self.args:
+            return []
+        addresses = self.addresses.decode().split("\n")
+        return [
+            Mail(email, self.message_id, args, self.categories)
+            for email, args in zip(addresses, orjson.loads(self.args), strict=True)
+        ]
 
 
 class Memory:
@@ -48,20 +71,34 @@ class Memory:
         self.recipients = 0
         self._bodies: deque[tuple[str, bytes]] = deque(maxlen=whole_bodies)
 
-    def take(self, judged: Judged, body: bytes, message_id: str) -> None:
-        args = [one.get("custom_args") or {} for one in judged.message["personalizations"]]
+    def take(self, judged: Judged, body: bytes, message_id: str, *, with_args: bool = False) -> Taken:
+        """`with_args` keeps what events will have to say of each recipient."""
+        message = judged.message
+        people = message["personalizations"]
+        args = [one.get("custom_args") or {} for one in people]
+        common = message.get("custom_args") or {}
         taken = Taken(
             message_id=message_id,
             batch=args[0].get("vd_batch"),
             attempt=args[0].get("vd_attempt"),
-            batch_id=judged.message.get("batch_id"),
-            send_at=judged.message.get("send_at"),
+            batch_id=message.get("batch_id"),
+            send_at=min((one["send_at"] for one in people if "send_at" in one), default=message.get("send_at")),
             deliveries=_deliveries(args),
             addresses="\n".join(judged.emails).encode(),
+            categories=tuple(message.get("categories", ())),
+            args=orjson.dumps([{**common, **one} for one in args]) if with_args else b"",
         )
         self.taken.append(taken)
         self.recipients += len(taken.deliveries)
         self._bodies.append((message_id, body))
+        return taken
+
+    def fates(self) -> dict[str, int]:
+        """How many recipients' mails wait, were discarded, have gone out."""
+        counts = dict.fromkeys((WAITING, DISCARDED, OUT), 0)
+        for one in self.taken:
+            counts[one.fate] += len(one.deliveries)
+        return counts
 
     def of_delivery(self, delivery: int) -> list[dict[str, Any]]:
         """Every request that handed this delivery over."""
@@ -71,11 +108,15 @@ class Memory:
         wanted = address.lower().encode()
         return [one.summary() for one in self.taken if wanted in one.addresses.lower().split(b"\n")]
 
-    def twice(self) -> dict[str, Any]:
-        """Deliveries handed over more than once with how often, and how many different ones there are."""
+    def twice(self, *, ever: bool = False) -> dict[str, Any]:
+        """Deliveries that go out more than once with how often, and how many different ones there are.
+
+        `ever` counts those that were discarded too.
+        """
         counts = Counter[int]()
         for one in self.taken:
-            counts.update(one.deliveries)
+            if ever or one.fate != DISCARDED:
+                counts.update(one.deliveries)
         counts.pop(STRANGER, None)
         return {"distinct": len(counts), "twice": {str(d): n for d, n in counts.items() if n > 1}}
 

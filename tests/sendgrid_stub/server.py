@@ -9,7 +9,6 @@ import ssl
 import struct
 import sys
 import threading
-import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -72,6 +71,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.stopping.set()
         self.hang_up()
         super().server_close()
+        self.world.close()
 
 
 class Connection(BaseHTTPRequestHandler):
@@ -101,7 +101,8 @@ class Connection(BaseHTTPRequestHandler):
         elif path.path == MAIL_SEND and self.command == "POST":
             self._mail_send(self.server.world.draw())
         else:
-            self._reply(self.server.world.reply(self.command, path.path.removeprefix("/v3/"), self._document()))
+            name, query = path.path.removeprefix("/v3/"), dict(parse_qsl(path.query))
+            self._reply(self.server.world.reply(self.command, name, query, self._document()))
 
     do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = do  # noqa: N815
 
@@ -172,7 +173,7 @@ class Connection(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _limit_rate(self, fault: Fault) -> None:
-        reset = str(int(time.time() + fault.seconds))
+        reset = str(int(self.server.world.clock.now() + fault.seconds))
         headers = {"X-RateLimit-Limit": "600", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
         self._answer(429, {"errors": [error("too many requests")]}, headers=headers)
 

@@ -1,0 +1,96 @@
+"""The test's own door, `/_stub/<path>`: what is done to the stand-in, and what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tests.sendgrid_stub.account import NOT_FOUND, Reply
+
+if TYPE_CHECKING:
+    from tests.sendgrid_stub.world import World
+
+
+Asked = Mapping[str, Any]
+
+
+def change(world: World, path: str, asked: Asked) -> Reply:
+    """Anything asked by POST. The world is locked."""
+    do = _CHANGES.get(path)
+    if do is None:
+        return NOT_FOUND
+    try:
+        do(world, asked)
+    except KeyError as missing:
+        return Reply(400, {"error": f"there is no {missing}"})
+    except (ValueError, TypeError) as wrong:
+        return Reply(400, {"error": str(wrong)})
+    return Reply(200, {})
+
+
+def _faults(world: World, asked: Asked) -> None:
+    world.faults.script(asked.get("next", ()))
+    if "chances" in asked:
+        world.faults.chances(asked["chances"], seed=asked.get("seed"))
+
+
+def _clock(world: World, asked: Asked) -> None:
+    world.clock.forward(asked["forward"])
+    world.pass_time()
+
+
+def _webhook(world: World, asked: Asked) -> None:
+    world.hook.to(asked["url"], **{name: asked[name] for name in ("most", "every") if name in asked})
+
+
+def _fortunes(world: World, asked: Asked) -> None:
+    for address, happenings in asked.get("addresses", {}).items():
+        world.fortunes.script(address, happenings)
+    if "chances" in asked:
+        world.fortunes.chances(asked["chances"], seed=asked.get("seed"))
+
+
+def _suppress(world: World, asked: Asked) -> None:
+    more = {name: value for name, value in asked.items() if name not in ("list", "email", "at")}
+    at = int(asked.get("at", world.clock.now()))
+    world.account.suppressions.add(asked["list"], asked["email"], at=at, **more)
+
+
+_CHANGES: dict[str, Callable[[World, Asked], None]] = {
+    "faults": _faults,
+    "answers": lambda world, asked: world.account.can(asked["to"], asked["status"], asked["with"]),
+    "clock": _clock,
+    "webhook": _webhook,
+    "fortunes": _fortunes,
+    "happen": lambda world, asked: world.happen(asked["address"], asked["events"]),
+    "events": lambda world, asked: world.hook.put(asked["events"], due=world.clock.now()),
+    "mischief": lambda world, asked: world.hook.mischief.set(asked["chances"], seed=asked.get("seed")),
+    "suppressions": _suppress,
+    "reset": lambda world, _: world.forget(),
+}
+
+
+def show(world: World, path: str, query: Mapping[str, str]) -> Reply:
+    """Anything asked by GET. The world is locked."""
+    memory = world.memory
+    match path:
+        case "state":
+            return Reply(200, world.state())
+        case "taken" if "delivery" in query:
+            return Reply(200, memory.of_delivery(int(query["delivery"])))
+        case "taken" if "address" in query:
+            return Reply(200, memory.of_address(query["address"]))
+        case "taken":
+            return Reply(200, [one.summary() for one in memory.taken])
+        case "twice":
+            return Reply(200, memory.twice(ever="ever" in query))
+        case "mail":
+            return Reply(200, {"mail": memory.mail(query.get("address", ""))})
+        case "requests":
+            return Reply(200, list(world.requests))
+        case "clock":
+            return Reply(200, {"now": world.clock.now()})
+        case "events":
+            return Reply(200, world.hook.state())
+        case _:
+            return NOT_FOUND
