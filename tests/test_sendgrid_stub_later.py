@@ -77,6 +77,7 @@ def test_a_stopped_request_is_discarded(stub: Stub, status: str) -> None:
 
     assert fates(stub) == ["discarded"]
     assert (stub.distinct(), stub.distinct(ever=True)) == (0, 2)
+    assert (stub.deliveries(), stub.deliveries(ever=True)) == (set(), {1, 2})
 
 
 def test_handed_over_again_after_a_cancel_nobody_has_it_twice(stub: Stub) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 Asked = Mapping[str, Any]
+Query = Mapping[str, str]
 
 
 def change(world: World, path: str, asked: Asked) -> Reply:
@@ -70,27 +71,27 @@ _CHANGES: dict[str, Callable[[World, Asked], None]] = {
 }
 
 
-def show(world: World, path: str, query: Mapping[str, str]) -> Reply:
+def show(world: World, path: str, query: Query) -> Reply:
     """Anything asked by GET. The world is locked."""
-    memory = world.memory
-    match path:
-        case "state":
-            return Reply(200, world.state())
-        case "taken" if "delivery" in query:
-            return Reply(200, memory.of_delivery(int(query["delivery"])))
-        case "taken" if "address" in query:
-            return Reply(200, memory.of_address(query["address"]))
-        case "taken":
-            return Reply(200, [one.summary() for one in memory.taken])
-        case "twice":
-            return Reply(200, memory.twice(ever="ever" in query))
-        case "mail":
-            return Reply(200, {"mail": memory.mail(query.get("address", ""))})
-        case "requests":
-            return Reply(200, list(world.requests))
-        case "clock":
-            return Reply(200, {"now": world.clock.now()})
-        case "events":
-            return Reply(200, world.hook.state())
-        case _:
-            return NOT_FOUND
+    tell = _SHOWN.get(path)
+    return NOT_FOUND if tell is None else Reply(200, tell(world, query))
+
+
+def _taken(world: World, query: Query) -> list[dict[str, Any]]:
+    if "delivery" in query:
+        return world.memory.of_delivery(int(query["delivery"]))
+    if "address" in query:
+        return world.memory.of_address(query["address"])
+    return [one.summary() for one in world.memory.taken]
+
+
+_SHOWN: dict[str, Callable[[World, Query], Any]] = {
+    "state": lambda world, _: world.state(),
+    "taken": _taken,
+    "twice": lambda world, query: world.memory.twice(ever="ever" in query),
+    "deliveries": lambda world, query: world.memory.deliveries(ever="ever" in query),
+    "mail": lambda world, query: {"mail": world.memory.mail(query.get("address", ""))},
+    "requests": lambda world, _: list(world.requests),
+    "clock": lambda world, _: {"now": world.clock.now()},
+    "events": lambda world, _: world.hook.state(),
+}

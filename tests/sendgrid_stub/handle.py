@@ -106,9 +106,19 @@ class Stub:
     # what it knows
 
     def state(self) -> dict[str, Any]:
-        """connections, mail_requests, taken_requests, recipients, fates, answers by status, followed_redirects."""
+        """connections, mail_requests (of them undecided), taken_requests, recipients, fates, answers by status …"""
         state: dict[str, Any] = self._call("GET", "state")
         return state
+
+    def at_rest(self, *, within: float = 30) -> None:
+        """Come back when every request that reached it was taken, or never will be. Raises TimeoutError."""
+        deadline = time.monotonic() + within
+        before = -1
+        while (state := self.state())["undecided"] or state["mail_requests"] != before:
+            if time.monotonic() > deadline:
+                raise TimeoutError(state)
+            before = state["mail_requests"]
+            time.sleep(0.05)
 
     def taken(self, *, delivery: int | None = None, address: str | None = None) -> list[dict[str, Any]]:
         """Requests that were taken, all or those that handed over one delivery or address, oldest first."""
@@ -124,6 +134,10 @@ class Stub:
         """How many different deliveries went or will go out."""
         distinct: int = self._counted(ever)["distinct"]
         return distinct
+
+    def deliveries(self, *, ever: bool = False) -> set[int]:
+        """The deliveries that went or will go out."""
+        return set(self._call("GET", "deliveries?ever=1" if ever else "deliveries"))
 
     def _counted(self, ever: bool) -> dict[str, Any]:
         counted: dict[str, Any] = self._call("GET", "twice?ever=1" if ever else "twice")

@@ -113,12 +113,20 @@ class Memory:
 
         `ever` counts those that were discarded too.
         """
+        counts = self._counts(ever=ever)
+        return {"distinct": len(counts), "twice": {str(d): n for d, n in counts.items() if n > 1}}
+
+    def deliveries(self, *, ever: bool = False) -> list[int]:
+        """The same deliveries, by their numbers."""
+        return sorted(self._counts(ever=ever))
+
+    def _counts(self, *, ever: bool) -> Counter[int]:
         counts = Counter[int]()
         for one in self.taken:
             if ever or one.fate != DISCARDED:
                 counts.update(one.deliveries)
         counts.pop(STRANGER, None)
-        return {"distinct": len(counts), "twice": {str(d): n for d, n in counts.items() if n > 1}}
+        return counts
 
     def mail(self, address: str) -> dict[str, Any] | None:
         """The newest mail to an address as it would arrive, if its request is still remembered whole."""

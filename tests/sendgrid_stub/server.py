@@ -121,29 +121,37 @@ class Connection(BaseHTTPRequestHandler):
     # Mail Send
 
     def _mail_send(self, fault: Fault) -> None:
+        try:
+            judged, message_id = self._hear(fault)
+        finally:
+            self.server.world.decided()
+        if judged is not None:
+            self._misbehave(fault, judged, message_id)
+
+    def _hear(self, fault: Fault) -> tuple[Judged | None, str]:
+        """The request and, where it was taken, its message id; None when it is answered already."""
         if fault.name == "midway":
             self.rfile.read(int(self.headers["Content-Length"]) // 2)
             self._cut(fault)
-            return
+            return None, ""
         if fault.name == "early":
             self._answer_early(int(fault.value))
-            return
+            return None, ""
         body = self._body()
         if fault.name == "slow":
             self.server.stopping.wait(fault.seconds)
         if len(body) >= LARGEST_BODY:
             self._answer(413, raw=TOO_LARGE, kind="text/html")
-            return
+            return None, ""
         if not self.headers.get("Content-Type", "").startswith("application/json"):
             self._refuse(415, "Content-Type should be application/json.")
-            return
+            return None, ""
         judged = self.server.world.judge(body)
         if judged.errors:
             self._answer(400, {"errors": judged.errors})
-            return
+            return None, ""
         taken = fault.accept or fault.name in ("ok", "slow", "close", "no-id", "drip")
-        message_id = self.server.world.take(judged, body) if taken else ""
-        self._misbehave(fault, judged, message_id)
+        return judged, self.server.world.take(judged, body) if taken else ""
 
     def _misbehave(self, fault: Fault, judged: Judged, message_id: str) -> None:
         ways: dict[str, Callable[[], None]] = {
