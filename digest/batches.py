@@ -48,6 +48,8 @@ class Claimed:
     last: int
     attempt: int
     owner: str
+    begun: bool = False
+    """Whether anything of its edition has been handed over before."""
 
 
 class Reader(NamedTuple):
@@ -124,7 +126,7 @@ def _flushed(session: Session) -> sa.Connection:
     return session.connection()
 
 
-_WEEK = sa.select(_editions.c.week).where(_editions.c.id == sa.bindparam("edition"))
+_EDITION = sa.select(_editions.c.week, _editions.c.begun_at).where(_editions.c.id == sa.bindparam("edition"))
 
 
 def claim_next(
@@ -137,7 +139,7 @@ def claim_next(
     if taken is None:
         return None
     number, edition, variant, wave, first, last, attempt = taken
-    edition_week = connection.execute(_WEEK, {"edition": edition}).scalar_one()
+    edition_week, begun_at = connection.execute(_EDITION, {"edition": edition}).one()
     return Claimed(
         id=number,
         edition_id=edition,
@@ -148,6 +150,7 @@ def claim_next(
         last=last,
         attempt=attempt,
         owner=owner,
+        begun=begun_at is not None,
     )
 
 
@@ -255,7 +258,7 @@ def hand_over(
     if changed:
         if fence is not None:
             session.add(_fenced(claimed, fence))
-        if connection.execute(_BEGIN, {"edition": claimed.edition_id, "now": now}).rowcount:
+        if not claimed.begun and connection.execute(_BEGIN, {"edition": claimed.edition_id, "now": now}).rowcount:
             # The first hand-over of an edition: noted in the transaction that must commit before the call.
             remember(session, Note("begun", now, week=claimed.week))
     return HandOver(ours=changed == 1)
@@ -286,6 +289,23 @@ def give_back(session: Session, claimed: Claimed) -> None:
     )
 
 
+_ACCEPT = (
+    sa.update(_batches)
+    .where(
+        _batches.c.id == sa.bindparam("batch"),
+        _batches.c.state == SUBMITTING,
+        _batches.c.attempt == sa.bindparam("same_attempt"),
+    )
+    .values(
+        state=ACCEPTED,
+        message_id=sa.bindparam("provider_id"),
+        accepted_at=_now,
+        lease_until=None,
+        why=sa.bindparam("because"),
+    )
+)
+
+
 def accepted(
     session: Session, claimed: Claimed, *, message_id: str | None, now: datetime, why: str | None = None
 ) -> None:
@@ -293,15 +313,15 @@ def accepted(
 
     But not of an attempt that is being called back: what was taken then may be thrown away.
     """
-    values = {"message_id": message_id, "accepted_at": now, "lease_until": None, "why": why}
-    same = Batch.attempt == claimed.attempt
-    if move(session, claimed.id, SUBMITTING, ACCEPTED, same, **values):
+    bound = {"batch": claimed.id, "same_attempt": claimed.attempt, "provider_id": message_id, "because": why}
+    if _flushed(session).execute(_ACCEPT, {**bound, "now": now}).rowcount:
         return
     # Locked before the fence is read: whoever asks for the cancelling holds the batch.
     session.get(Batch, claimed.id, with_for_update=True)
     fenced = session.get(FencedAttempt, (claimed.id, claimed.attempt))
     if fenced is None or fenced.asked_at is None:
-        move(session, claimed.id, UNCERTAIN, ACCEPTED, same, **values)
+        values = {"message_id": message_id, "accepted_at": now, "lease_until": None, "why": why}
+        move(session, claimed.id, UNCERTAIN, ACCEPTED, Batch.attempt == claimed.attempt, **values)
 
 
 def later(session: Session, claimed: Claimed, *, why: str, not_before: datetime | None) -> None:

@@ -19,6 +19,7 @@ the call is on its way. At most as many batches are called as there are posters,
 from __future__ import annotations
 
 import contextlib
+import gc
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +35,7 @@ from digest.errors import DigestError
 from digest.fences import Supply
 from digest.posting import Answer, Call, Clock, Posters
 from digest.presses import Press, press_of
-from digest.transport import Fence, Fencing, Request, TransportError
+from digest.transport import Fence, Fencing, Outgoing, Request, TransportError
 
 KEPT_PRESSES = 4
 
@@ -89,7 +90,7 @@ class Submitter:
     def run(self, week: str | None = None) -> None:
         """Hand over everything that is free now, of one edition or of all; then finish what is complete."""
         settling.rescue(self._services, now=self._clock())
-        with self._at_work() as posters:
+        with self._at_work() as posters, _what_lives_long_left_alone():
             again = True
             while again:
                 fences.call_back(self._services, now=self._clock())
@@ -210,7 +211,11 @@ class Submitter:
         if not people:
             return Built(claimed, people, None)
         press = self._press(claimed)
-        outgoing = press.outgoing(claimed, people, at=self._clock())
+        with _collector_at_rest():
+            outgoing = press.outgoing(claimed, people, at=self._clock())
+            return self._built(claimed, people, outgoing)
+
+    def _built(self, claimed: Claimed, people: Sequence[Reader], outgoing: Outgoing) -> Built | None:
         try:
             if self._supply is not None:
                 outgoing = replace(outgoing, fence=self._fence(self._supply))
@@ -248,3 +253,26 @@ class Submitter:
         if now >= self._looked_at + self._timing.look_around:
             self._looked_at = now
             fences.call_back(self._services, now=now)
+
+
+@contextlib.contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """A batch is ten thousand small objects that live and die together, none of them in a cycle. Without this the
+    collector looks at them a dozen times, which takes a fifth of the whole time."""
+    was_at_work = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_at_work:
+            gc.enable()
+
+
+@contextlib.contextmanager
+def _what_lives_long_left_alone() -> Iterator[None]:
+    """Nor is the program itself looked through again and again."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -25,7 +25,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,10 @@ from database import Database
 from digest import approving, batches, drafting, editions, gathering, logs, rehearsal, sending, stats
 from digest.bootstrap import Services, bootstrap
 from digest.models import Batch, BatchState, Edition, EditionState
+from digest.presses import press_of
 from digest.settings import Settings
 from digest.sources.fetching import Fetcher
-from digest.submitting import Submitter, press_of
+from digest.submitting import Submitter
 from digest.transport import Request
 from subscribers.links import new_link_id
 from subscribers.models import Rhythm, State, Subscriber
@@ -164,7 +165,7 @@ def _people(database: Database, size: int) -> None:
                 "topics": TOPICS[number % len(TOPICS)],
                 "plain_text": False,
                 "rhythm": Rhythm.WEEKLY,
-                "confirmed_at": now,
+                "confirmed_at": now - timedelta(minutes=number % 500_000),
                 "created_at": now,
                 "changed_at": now,
             }
@@ -238,13 +239,15 @@ def _bodies(services: Services) -> Iterator[Request]:
                 batch.edition_id,
                 WEEK,
                 batch.variant,
+                batch.wave,
                 batch.first_delivery,
                 batch.last_delivery,
                 1,
                 "limit",
             )
             people = batches.readers(session, claimed)
-            request = services.transport.build(press_of(session, claimed, services).outgoing(claimed, people, at=now))
+            press = press_of(session, claimed.edition_id, claimed.variant, services)
+            request = services.transport.build(press.outgoing(claimed, people, at=now))
             # The body is all that is posted; what it was built from would be four times its size.
             yield replace(request, outgoing=replace(request.outgoing, recipients=()))
 
