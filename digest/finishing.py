@@ -17,8 +17,8 @@ FIRST_WAVE = "the first wave is out; the rest follows unless the circuit breaker
 UNFINISHED = (BatchState.PENDING, BatchState.SUBMITTING)
 
 
-def end_first_waves(session: Session, *, wait: timedelta, now: datetime) -> None:
-    """Where the first wave has been answered for, say when the rest may follow; each edition once."""
+def end_first_waves(session: Session, *, wait: timedelta, now: datetime) -> bool:
+    """Where the first wave has been answered for, say when the rest may follow; each edition once. True: it was."""
     first, rest = aliased(Batch), aliased(Batch)
     answered = sa.select(Edition).where(
         Edition.state == EditionState.SENDING,
@@ -26,11 +26,13 @@ def end_first_waves(session: Session, *, wait: timedelta, now: datetime) -> None
         ~sa.exists().where(first.edition_id == Edition.id, first.wave == 1, first.state.in_(UNFINISHED)),
         sa.exists().where(rest.edition_id == Edition.id, rest.wave > 1),
     )
-    for edition in session.scalars(answered.with_for_update(skip_locked=True)).all():
+    found = session.scalars(answered.with_for_update(skip_locked=True)).all()
+    for edition in found:
         edition.wave_until = now + wait
         if wait:
             why = f"the rest follows {edition.wave_until:%H:%M:%S} UTC, unless the circuit breaker stops it"
             editions.log(session, edition, by=SENDER, what="first wave is out", why=why, now=now)
+    return bool(found)
 
 
 def finish(services: Services, *, now: datetime) -> None:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -116,8 +117,8 @@ class Submitter:
             return None
         needed = self._timing.cancel_margin + self._timing.call + self._timing.call
         if ahead < needed:
-            minutes = f"{needed.total_seconds() / 60:.1f}"
-            raise FenceTooShort(f"{FenceTooShort.__doc__} Set it to {minutes} or more, or to 0.")
+            minutes = math.ceil(needed / timedelta(minutes=0.1)) / 10
+            raise FenceTooShort(f"{FenceTooShort.__doc__} Set it to {minutes:g} or more, or to 0.")
         return fencing
 
     def _hand_over_all(self, week: str | None, posters: Posters) -> None:
@@ -175,13 +176,15 @@ class Submitter:
 
     def _claim(self, session: Session, week: str | None, done: Round) -> None:
         now = self._clock()
-        done.claimed = batches.claim_next(session, owner=self._owner, now=now, lease=self._timing.lease, week=week)
-        if done.claimed is None:
-            finishing.end_first_waves(
-                session, wait=timedelta(minutes=self._services.settings.digest_wave_minutes), now=now
-            )
-        else:
+        wait = timedelta(minutes=self._services.settings.digest_wave_minutes)
+        done.claimed = self._claim_next(session, week, now)
+        if done.claimed is None and finishing.end_first_waves(session, wait=wait, now=now):
+            done.claimed = self._claim_next(session, week, now)
+        if done.claimed is not None:
             done.people = batches.readers(session, done.claimed)
+
+    def _claim_next(self, session: Session, week: str | None, now: datetime) -> Claimed | None:
+        return batches.claim_next(session, owner=self._owner, now=now, lease=self._timing.lease, week=week)
 
     def _after_hand_over(self, done: Round, built: Built | None, posters: Posters) -> Built | None:
         """Call, or build again without whoever left meanwhile."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from digest import batches, editions, finishing, sending, settling, stats
+from digest import batches, editions, finishing, pauses, sending, settling, stats
 from digest.bootstrap import Services
 from digest.models import Batch, BatchState, Delivery, Edition, EditionState, Letter, Pause
 from digest.submitting import Submitter
@@ -398,3 +400,119 @@ def test_nothing_begins_before_the_editions_turn(scripted: Services) -> None:
         edition = session.scalars(sa.select(Edition)).one()
         assert EditionState.SENT is edition.state
         assert edition.begun_at is not None
+
+
+def test_the_kill_switch_holds_back_what_is_claimed_already(scripted: Services) -> None:
+    """Switched on while the first batch is called: no further call begins until somebody lifts it."""
+    transport = ready(scripted, 50)
+    scripted = one_at_a_time(scripted)
+
+    def kill(_: Request) -> None:
+        if not transport.calls:
+            with scripted.database.writing() as session:
+                pauses.kill(session, because="smoke", by="otto", now=now())
+
+    transport.before_post = kill
+    Submitter(scripted, clock=now).run()
+    assert (len(transport.calls), numbers(scripted).waiting) == (1, 40)
+    with scripted.database.writing() as session:
+        pauses.lift(session)
+
+    assert run(scripted).accepted == 50
+
+
+def test_a_poster_that_stood_still_past_its_lease_does_not_call(scripted: Services) -> None:
+    """Frozen between hand-over and call: its batch is found dead, settled and handed over again, then it wakes up."""
+    transport = ready(scripted, 10)
+    slept: list[datetime] = []
+
+    def clock() -> datetime:
+        if threading.current_thread().name.startswith("poster") and not slept:
+            slept.append(now())
+            settling.rescue(scripted, now=now() + timedelta(minutes=1))
+            with scripted.database.writing() as session:
+                batch = session.scalars(sa.select(Batch)).one()
+                settling.settle(session, batch.id, was_accepted=False, why="not there", by="otto", now=now())
+            Submitter(scripted, clock=now).run()
+            return now() + timedelta(minutes=1)
+        return now()
+
+    Submitter(scripted, clock=clock).run()
+
+    assert slept
+    assert {1} == set(transport.deliveries().values())
+    assert numbers(scripted).accepted == 10
+
+
+@pytest.mark.parametrize("late", range(3, 12))
+def test_a_jump_of_the_clock_at_any_moment_costs_only_time(scripted: Services, late: int) -> None:
+    """Whatever the ledger thread or a poster was doing when an hour went by: each delivery once."""
+    transport = ready(scripted, 20)
+    told = itertools.count()
+    for _ in range(3):
+        Submitter(scripted, clock=lambda: now() + timedelta(hours=next(told) >= late)).run()
+        time.sleep(0.1)  # twice the first backoff
+    done = numbers(scripted)
+
+    assert {1} == set(transport.deliveries().values())
+    assert (done.accepted, done.adds_up) == (20, True)
+
+
+# — waves —
+
+
+def in_two_waves(services: Services, readers: int) -> ScriptedTransport:
+    """The first batch goes first, the others wait."""
+    transport = ready(services, readers)
+    with services.database.writing() as session:
+        first = session.scalar(sa.select(sa.func.min(Batch.id)))
+        session.execute(sa.update(Batch).where(Batch.id != first).values(wave=2))
+    return transport
+
+
+def test_the_rest_waits_for_the_first_wave(scripted: Services) -> None:
+    """Ten go; the others follow when the wait is over, and who asks is told when that is."""
+    transport = in_two_waves(scripted, 30)
+    services = make.with_settings(scripted, digest_wave_minutes=0.01)
+    Submitter(services, clock=now).run()
+    with services.database.reading() as session:
+        waits = finishing.waiting(session, editions.find(session, make.WEEK), now=now())
+    assert len(transport.addresses()) == 10
+    assert waits is not None
+    assert waits.until is not None
+    assert "first wave" in waits.why
+
+    assert (run(services).state, len(transport.addresses())) == ("sent", 30)
+
+
+def test_a_wait_of_nothing_is_no_wait(scripted: Services) -> None:
+    """DIGEST_WAVE_MINUTES=0: one run hands everything over."""
+    transport = in_two_waves(scripted, 30)
+    Submitter(make.with_settings(scripted, digest_wave_minutes=0.0), clock=now).run()
+
+    assert len(transport.addresses()) == 30
+
+
+def test_the_rest_does_not_go_before_the_first_wave_is_answered(scripted: Services) -> None:
+    """The first wave is put off by the provider: the wait begins only when it is out."""
+    transport = in_two_waves(scripted, 30)
+    services = make.with_settings(scripted, digest_wave_minutes=0.0)
+    transport.script = [Unavailable("not now", until=now() + timedelta(seconds=0.5))]
+    Submitter(services, clock=now).run()
+    assert transport.addresses() == []
+
+    assert run(services).accepted == 30
+
+
+def test_a_halt_between_the_waves_keeps_the_rest(scripted: Services) -> None:
+    """What the breaker does: the rest waits for a person, however long ago the first wave was."""
+    transport = in_two_waves(scripted, 30)
+    services = make.with_settings(scripted, digest_wave_minutes=0.0005)
+    Submitter(make.with_settings(scripted, digest_wave_minutes=1.0), clock=now).run()
+    with services.database.writing() as session:
+        edition = editions.find(session, make.WEEK)
+        editions.hold(session, edition, why="complaints", by="the circuit breaker", now=now())
+        edition.wave_until = now()
+    run(services)
+
+    assert len(transport.addresses()) == 10

@@ -48,6 +48,10 @@ class Account:
         """Answer `what` ("GET /v3/scopes") so from now on."""
         self._canned[what] = Reply(status, document)
 
+    def as_usual(self, what: str) -> None:
+        """No longer."""
+        self._canned.pop(what, None)
+
     def reply(self, method: str, path: str, document: Any, *, query: Mapping[str, str], now: float) -> Reply:
         """The answer to anything under /v3/ but Mail Send. `path` has no /v3/ before it."""
         if canned := self._canned.get(f"{method} /v3/{path}"):

@@ -60,6 +60,7 @@ def _suppress(world: World, asked: Asked) -> None:
 _CHANGES: dict[str, Callable[[World, Asked], None]] = {
     "faults": _faults,
     "answers": lambda world, asked: world.account.can(asked["to"], asked["status"], asked["with"]),
+    "as-usual": lambda world, asked: world.account.as_usual(asked["to"]),
     "clock": _clock,
     "webhook": _webhook,
     "fortunes": _fortunes,

@@ -40,6 +40,10 @@ class Stub:
         """Answer `what` ("GET /v3/scopes") so from now on."""
         self._call("POST", "answers", {"to": what, "status": status, "with": document})
 
+    def as_usual(self, what: str) -> None:
+        """Answer that by itself again."""
+        self._call("POST", "as-usual", {"to": what})
+
     def reset(self) -> None:
         """Forget all mail, faults and answers."""
         self._call("POST", "reset", {})
