@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from digest import editions, envelopes, postman, preparing
+from digest import audiences, editions, envelopes, postman, preparing
 from digest.bootstrap import Services
 from digest.errors import DigestError
 from digest.models import Edition, EditionState
 from digest.posting import Clock
 from digest.submitting import Submitter
+from digest.transport import Outbox
 
 log = structlog.get_logger()
 
@@ -36,8 +37,12 @@ def prepare(services: Services, week: str, *, by: str, now: datetime) -> None:
             services.database,
             week,
             envelope=envelopes.current(services),
-            zone=services.settings.digest_timezone,
-            batch_size=services.settings.digest_batch_size,
+            rules=audiences.Rules(
+                zone=services.settings.digest_timezone,
+                batch_size=services.settings.digest_batch_size,
+                first_wave=services.settings.digest_first_wave,
+                reported=services.transport.kind != Outbox.kind,
+            ),
             by=by,
             now=now,
         )
@@ -79,7 +84,7 @@ def _start(services: Services, week: str, now: datetime) -> bool:
     except (
         preparing.NotAsApproved,
         preparing.NotYet,
-        preparing.AudienceDoesNotAddUp,
+        audiences.AudienceDoesNotAddUp,
         editions.NotThatMove,
     ) as why:
         # Where another clock or a person was quicker, it is no longer approved.

@@ -62,6 +62,12 @@ def wishes(session: Session) -> list[Wish]:
     return [Wish(*row) for row in found]
 
 
+def wishes_there_are(session: Session) -> list[tuple[str, bool]]:
+    """Every combination of topics and format an active subscriber wants: a third of what counting them costs."""
+    active = sa.select(Subscriber.topics, Subscriber.plain_text).where(Subscriber.state == State.ACTIVE)
+    return [(topics, plain_text) for topics, plain_text in session.execute(active.distinct())]
+
+
 def events_since(session: Session, since: datetime) -> dict[str, int]:
     """How often each kind of consent event happened from `since` on."""
     found = session.execute(

@@ -25,6 +25,7 @@ PURE = {
     "digest/plots.py",
     "digest/remarks.py",
     "digest/variants.py",
+    "digest/waves.py",
     "digest/weeks.py",
     "digest/wording.py",
     "digest/sources/feeds.py",

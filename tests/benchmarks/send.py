@@ -110,7 +110,8 @@ def _run_child(what: str, url: str, size: int) -> dict[str, Any]:
     return {**json.loads(done.stdout), "calls": counted.requests}
 
 
-def _services(url: str, stub: str) -> Services:
+def services(url: str, stub: str = NOWHERE, *, first_wave: str = "0") -> Services:
+    """The program as it is measured: the real transport, in front of a stand-in."""
     logs.configure("json", quiet=True)
     return bootstrap(
         Settings.from_env(
@@ -126,7 +127,7 @@ def _services(url: str, stub: str) -> Services:
                 "DIGEST_POSTAL_ADDRESS": "1 Sample Street, 10115 Berlin",
                 "DIGEST_BATCH_SIZE": str(BATCH),
                 "DIGEST_SEND_CONCURRENCY": str(CONCURRENCY),
-                "DIGEST_FIRST_WAVE": "0",
+                "DIGEST_FIRST_WAVE": first_wave,
                 "DIGEST_LOG": "json",
             }
         )
@@ -134,22 +135,26 @@ def _services(url: str, stub: str) -> Services:
 
 
 def _set_the_scene(url: str, size: int) -> None:
-    """The bundled pages drafted, approved and prepared for so many readers, a third of whom chose topics."""
-    services = _services(url, NOWHERE)
+    program = services(url)
+    approved(program, size)
+    sending.prepare(program, WEEK, by="benchmark", now=rehearsal.SENT_AT)
+    program.close()
+
+
+def approved(program: Services, size: int) -> None:
+    """The bundled pages drafted and approved for so many readers, a third of whom chose topics."""
     with Fetcher() as fetcher:
         for outcome in gathering.gather(
-            services.database, str(rehearsal.SAMPLES), fetcher=fetcher, now=rehearsal.GATHERED_AT
+            program.database, str(rehearsal.SAMPLES), fetcher=fetcher, now=rehearsal.GATHERED_AT
         ):
             assert outcome.news in ("new", "unchanged", "changed", "bad"), outcome
-    _people(services.database, size)
-    with services.database.writing() as session:
-        week = drafting.week_to_draft(session, services.settings, now=rehearsal.DRAFTED_AT)
-        drafting.draft(session, week, services.settings, by="benchmark", now=rehearsal.DRAFTED_AT)
+    _people(program.database, size)
+    with program.database.writing() as session:
+        week = drafting.week_to_draft(session, program.settings, now=rehearsal.DRAFTED_AT)
+        drafting.draft(session, week, program.settings, by="benchmark", now=rehearsal.DRAFTED_AT)
     approving.approve(
-        services, WEEK, by="benchmark", send_at=rehearsal.SENT_AT, seen_hash=None, now=rehearsal.APPROVED_AT
+        program, WEEK, by="benchmark", send_at=rehearsal.SENT_AT, seen_hash=None, now=rehearsal.APPROVED_AT
     )
-    sending.prepare(services, WEEK, by="benchmark", now=rehearsal.SENT_AT)
-    services.close()
 
 
 def _people(database: Database, size: int) -> None:
@@ -173,19 +178,23 @@ def _people(database: Database, size: int) -> None:
         ]
         with database.writing() as session:
             session.execute(sa.insert(Subscriber), rows)
+    if not database.is_sqlite:
+        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            # As the server does by itself a minute after so many rows came in.
+            connection.exec_driver_sql("VACUUM ANALYZE subscribers")
 
 
 def _send(url: str, stub: str) -> dict[str, Any]:
     """Hand over, as `digest edition send` does; memory beside that of the same process idle."""
-    services = _services(url, stub)
-    _put_back(services.database)
+    program = services(url, stub)
+    _put_back(program.database)
     gc.collect()
     idle = _megabytes("VmRSS")
     start = time.perf_counter()
-    Submitter(services, clock=lambda: datetime.now(UTC), stop=threading.Event()).run(WEEK)
+    Submitter(program, clock=lambda: datetime.now(UTC), stop=threading.Event()).run(WEEK)
     seconds = time.perf_counter() - start
     peak = _megabytes("VmHWM")
-    with services.database.reading() as session:
+    with program.database.reading() as session:
         numbers = stats.numbers(session, editions.find(session, WEEK))
     assert numbers.adds_up, numbers.gaps()
     assert numbers.accepted == numbers.deliveries, numbers
@@ -218,21 +227,21 @@ def _megabytes(what: str) -> float:
 
 def _limit(url: str, stub: str) -> dict[str, Any]:
     """The same bodies, built beforehand, over as many connections."""
-    services = _services(url, stub)
+    program = services(url, stub)
     gc.disable()
     seconds = 0.0
     with ThreadPoolExecutor(CONCURRENCY) as posters:
-        bodies = _bodies(services)
+        bodies = _bodies(program)
         while requests := list(islice(bodies, SLICE)):
             start = time.perf_counter()
-            list(posters.map(services.transport.post, requests))
+            list(posters.map(program.transport.post, requests))
             seconds += time.perf_counter() - start
     return {"seconds": seconds}
 
 
-def _bodies(services: Services) -> Iterator[Request]:
+def _bodies(program: Services) -> Iterator[Request]:
     now = datetime.now(UTC)
-    with services.database.reading() as session:
+    with program.database.reading() as session:
         for batch in session.scalars(sa.select(Batch).order_by(Batch.id)):
             claimed = batches.Claimed(
                 batch.id,
@@ -246,8 +255,8 @@ def _bodies(services: Services) -> Iterator[Request]:
                 "limit",
             )
             people = batches.readers(session, claimed)
-            press = press_of(session, claimed.edition_id, claimed.variant, services)
-            request = services.transport.build(press.outgoing(claimed, people, at=now))
+            press = press_of(session, claimed.edition_id, claimed.variant, program)
+            request = program.transport.build(press.outgoing(claimed, people, at=now))
             # The body is all that is posted; what it was built from would be four times its size.
             yield replace(request, outgoing=replace(request.outgoing, recipients=()))
 

@@ -1,0 +1,263 @@
+"""Who gets an edition, fixed: every candidate one delivery or a reason, the deliveries numbered and cut into batches.
+
+A candidate is a subscriber active at this instant; candidates = deliveries + left out, or nothing happens at all.
+Numbers go by wave, variant and subscriber, so that a batch is one range of them, of one wave and one variant.
+
+What each statement costs at a million, and why it has its shape: docs/decisions/009.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from digest import editions, waves
+from digest.errors import DigestError
+from digest.models import Batch, BatchState, Delivery, Edition, LeftOut, RenderingRow
+from digest.variants import EntryCopy, variant_of
+from subscribers import roster
+from subscribers.models import Rhythm, State, Subscriber
+
+Conditions = tuple[sa.ColumnElement[bool], ...]
+
+
+class AudienceDoesNotAddUp(DigestError):
+    """Candidates, deliveries and left out do not add up, so nothing was prepared."""
+
+    def __init__(self, *, candidates: int, deliveries: int, left_out: int) -> None:
+        super().__init__(
+            f"{candidates} candidates are not {deliveries} deliveries and {left_out} left out, so nothing was prepared."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What settings and the way out say about it. `reported`: the way out tells what becomes of deliveries."""
+
+    zone: ZoneInfo
+    batch_size: int
+    first_wave: waves.Wanted
+    reported: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """How many get an edition, how many of them first (0: all at once), and how many do not."""
+
+    deliveries: int
+    first_wave: int
+    left_out: int
+
+    def in_words(self) -> str:
+        ahead = f"; the first {self.first_wave:,} go ahead" if self.first_wave else ""
+        return f"{self.deliveries:,} deliveries prepared, {self.left_out:,} left out{ahead}"
+
+
+def fix(session: Session, edition: Edition, candidates: int, rules: Rules, now: datetime) -> Audience:
+    """Write down everybody's delivery or the reason why not, all of one instant. Raises AudienceDoesNotAddUp."""
+    had = _had_this_month(session, edition, rules.zone)
+    left_out = sum(_leave_out(session, edition, had, now).values())
+    willing = (_active(), sa.not_(_paused(now)), *([sa.not_(had.they)] if had else []))
+    first_wave = waves.size(rules.first_wave, candidates - left_out, reported=rules.reported)
+    before = session.scalar(sa.select(sa.func.coalesce(sa.func.max(Delivery.id), 0))) or 0
+    _insert_deliveries(session, edition, willing, _wave(session, willing, first_wave, candidates - left_out), before)
+    deliveries = session.scalar(sa.select(sa.func.count()).where(Delivery.edition_id == edition.id)) or 0
+    if candidates != deliveries + left_out:
+        raise AudienceDoesNotAddUp(candidates=candidates, deliveries=deliveries, left_out=left_out)
+    _insert_batches(session, edition, _waves(before, deliveries, first_wave), rules.batch_size)
+    return Audience(deliveries, first_wave, left_out)
+
+
+def _active() -> sa.ColumnElement[bool]:
+    return Subscriber.state == State.ACTIVE
+
+
+def _paused(now: datetime) -> sa.ColumnElement[bool]:
+    # The first half keeps it a plain yes or no: NOT of an unknown is unknown in SQL, and would lose people.
+    return sa.and_(Subscriber.paused_until.is_not(None), Subscriber.paused_until > now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Had:
+    """Monthly readers who already had an edition of this calendar month, and the first of its weeks."""
+
+    week: str
+    they: sa.ColumnElement[bool]
+
+
+def _had_this_month(session: Session, edition: Edition, zone: ZoneInfo) -> _Had | None:
+    """Decided from the ledger: who was handed one, not who was meant to be."""
+    earlier = session.execute(
+        sa.select(Edition.id, Edition.week, Edition.begun_at)
+        .where(Edition.begun_at.is_not(None), Edition.id != edition.id)
+        .order_by(Edition.begun_at)
+    ).all()
+    month = _month(edition.send_at, zone)
+    same_month = [(row.id, row.week) for row in earlier if _month(row.begun_at, zone) == month]
+    if not same_month:
+        return None
+    handed_over = sa.exists().where(
+        Delivery.edition_id.in_([edition_id for edition_id, _ in same_month]),
+        Delivery.subscriber_id == Subscriber.id,
+        Delivery.withheld_because.is_(None),
+        Delivery.refused_because.is_(None),
+    )
+    return _Had(same_month[0][1], sa.and_(Subscriber.rhythm == Rhythm.MONTHLY, handed_over))
+
+
+def _month(moment: datetime, zone: ZoneInfo) -> tuple[int, int]:
+    local = moment.astimezone(zone)
+    return local.year, local.month
+
+
+def _leave_out(session: Session, edition: Edition, had: _Had | None, now: datetime) -> dict[str, int]:
+    """Count and store the candidates who get no delivery, by reason."""
+    last_day = sa.func.date(Subscriber.paused_until)
+    paused = session.execute(
+        sa.select(last_day, sa.func.count()).where(_active(), _paused(now)).group_by(last_day).order_by(last_day)
+    )
+    reasons = {f"paused until {day}": count for day, count in paused}
+    if had:
+        count = session.scalar(sa.select(sa.func.count()).where(_active(), sa.not_(_paused(now)), had.they)) or 0
+        if count:
+            reasons[f"monthly: had {had.week}"] = count
+    if reasons:
+        session.execute(
+            sa.insert(LeftOut),
+            [{"edition_id": edition.id, "reason": reason, "count": count} for reason, count in reasons.items()],
+        )
+    return reasons
+
+
+def _wave(session: Session, willing: Conditions, first: int, deliveries: int) -> sa.ColumnElement[int]:
+    """Which wave a subscriber is in."""
+    if not first:
+        return sa.literal(1)
+    place = Subscriber.id % waves.SPAN * waves.FACTOR % waves.SPAN
+    for bound in (waves.surely_enough(first, deliveries), waves.SPAN):
+        last = session.scalar(
+            sa.select(place).where(*willing, place < bound).order_by(place).limit(1).offset(first - 1)
+        )
+        if last is not None:
+            break
+    return sa.case((place <= last, 1), else_=2)
+
+
+def _insert_deliveries(
+    session: Session, edition: Edition, willing: Conditions, wave: sa.ColumnElement[int], before: int
+) -> None:
+    """One row for each of the willing, numbered from `before` + 1 without a gap."""
+    with _wishes_served(session, edition) as served:
+        rows = (
+            sa.select(sa.literal(edition.id), Subscriber.id, served.c.variant)
+            .join_from(
+                Subscriber,
+                served,
+                sa.and_(served.c.topics == Subscriber.topics, served.c.plain_text == Subscriber.plain_text),
+            )
+            .where(*willing)
+        )
+        order = (wave, served.c.place, Subscriber.id)
+        columns = ["edition_id", "subscriber_id", "variant"]
+        if session.get_bind().dialect.name == "sqlite":
+            # It numbers rows itself as they come, one more than the largest; its window functions take far longer.
+            session.execute(sa.insert(Delivery).from_select(columns, rows.order_by(*order)))
+        else:
+            number = sa.func.row_number().over(order_by=order) + before
+            session.execute(sa.insert(Delivery).from_select([*columns, "id"], rows.add_columns(number)))
+
+
+@contextmanager
+def _wishes_served(session: Session, edition: Edition) -> Iterator[sa.Table]:
+    """A temporary table of which approved variant serves each wish there is; where its own was not approved, `all`.
+
+    `place` counts the variants in the order of their keys. Wishes can be more than a statement takes values.
+    """
+    entries = [editions.entry_copy(entry) for entry in editions.entries_of(session, edition)]
+    approved = sorted(session.scalars(sa.select(RenderingRow.variant).where(RenderingRow.edition_id == edition.id)))
+    table = sa.Table(
+        "wishes_served",
+        sa.MetaData(),
+        sa.Column("topics", sa.Text),
+        sa.Column("plain_text", sa.Boolean),
+        sa.Column("variant", sa.String(40)),
+        sa.Column("place", sa.Integer),
+        prefixes=["TEMPORARY"],
+    )
+    # SQLite would read the whole table for every subscriber; the other hashes it by itself.
+    sa.Index("ix_wishes_served", table.c.topics, table.c.plain_text).ddl_if(dialect="sqlite")
+    connection = session.connection()
+    table.create(connection, checkfirst=False)
+    rows = [
+        {"topics": topics, "plain_text": plain_text, "variant": key, "place": approved.index(key)}
+        for topics, plain_text in roster.wishes_there_are(session)
+        for key in [_variant_served(entries, approved, topics, plain_text=plain_text)]
+    ]
+    if rows:
+        session.execute(table.insert(), rows)
+    yield table
+    table.drop(connection, checkfirst=False)
+
+
+def _variant_served(entries: Sequence[EntryCopy], approved: Sequence[str], topics: str, *, plain_text: bool) -> str:
+    wanted = frozenset(topics.splitlines()) if topics else None
+    key = variant_of(entries, wanted, text_only=plain_text).key
+    if key in approved:
+        return key
+    return "all-text" if plain_text else "all"
+
+
+def _waves(before: int, deliveries: int, first_wave: int) -> Iterator[tuple[int, int, int]]:
+    """Each wave with its first and last delivery."""
+    ahead = first_wave or deliveries
+    yield 1, before + 1, before + ahead
+    if ahead < deliveries:
+        yield 2, before + ahead + 1, before + deliveries
+
+
+def _insert_batches(
+    session: Session, edition: Edition, there_are: Iterator[tuple[int, int, int]], batch_size: int
+) -> None:
+    rows = [
+        {
+            "edition_id": edition.id,
+            "variant": variant,
+            "wave": wave,
+            "first_delivery": first,
+            "last_delivery": last,
+            "state": BatchState.PENDING,
+            "attempt": 0,
+        }
+        for wave, begins, ends in there_are
+        for variant, lowest, highest in _runs(session, begins, ends)
+        for first, last in _cut(lowest, highest, batch_size)
+    ]
+    if rows:
+        session.execute(sa.insert(Batch), rows)
+
+
+def _runs(session: Session, begins: int, ends: int) -> Iterator[tuple[str, int, int]]:
+    """Each variant with its first and last delivery, as they were written: one walk along the numbers, no sorting."""
+    first = begins
+    while first <= ends:
+        variant = session.scalars(sa.select(Delivery.variant).where(Delivery.id == first)).one()
+        another = session.scalar(
+            sa.select(Delivery.id)
+            .where(Delivery.id > first, Delivery.id <= ends, Delivery.variant != variant)
+            .order_by(Delivery.id)
+            .limit(1)
+        )
+        last = ends if another is None else another - 1
+        yield variant, first, last
+        first = last + 1
+
+
+def _cut(lowest: int, highest: int, size: int) -> Iterator[tuple[int, int]]:
+    for first in range(lowest, highest + 1, size):
+        yield first, min(first + size - 1, highest)
