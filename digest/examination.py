@@ -204,7 +204,7 @@ def _way_out(services: Services, _now: datetime) -> Iterator[Finding]:
     if isinstance(transport, SendGrid):
         settings = services.settings
         sender = Sender(settings.from_email, settings.from_name, settings.reply_to)
-        for finding in account_report(transport, sender=sender):
+        for finding in account_report(transport, sender=sender, fenced=settings.digest_fence_minutes > 0):
             yield Finding(f"SendGrid {finding.name}", finding.ok, finding.words)
 
 

@@ -17,6 +17,7 @@ from digest import (
     approving,
     drafting,
     editions,
+    fences,
     finishing,
     gathering,
     postman,
@@ -235,11 +236,12 @@ def bring_in_lists(services: Services, shift: Shift) -> str:
 
 
 def rescue(services: Services, shift: Shift) -> str:
-    """Free the batches of workers that are gone, and finish what is complete."""
+    """Free the batches of workers that are gone, call back what can be, and finish what is complete."""
     now = shift.clock()
-    moved = settling.rescue(services, now=now)
+    tally = Counter(rescued=settling.rescue(services, now=now), called_back=fences.call_back(services, now=now))
     finishing.finish(services, now=now)
-    return f"{moved} batches rescued" if moved else ""
+    words = {"rescued": "batches rescued", "called_back": "batches called back"}
+    return ", ".join(f"{tally[key]} {said}" for key, said in words.items() if tally[key])
 
 
 # — tidying —

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from digest.sendgrid_send import Forbidden, SendGrid
 from digest.transport import Outgoing, Paper, Recipient, Sender, TransportError, Unavailable
 
+FENCE_SCOPES = {"mail.batch.create"} | {f"user.scheduled_sends.{act}" for act in ("create", "read", "delete")}
+
 
 class Finding(NamedTuple):
     """One line of the report. `ok` None: it could not be found out."""
@@ -17,7 +19,9 @@ class Finding(NamedTuple):
     words: str
 
 
-def account_report(sendgrid: SendGrid, *, sender: Sender, webhook: str | None = None) -> list[Finding]:
+def account_report(
+    sendgrid: SendGrid, *, sender: Sender, webhook: str | None = None, fenced: bool = False
+) -> list[Finding]:
     """Whether this account can send as `sender` and report to the address `webhook`. Never raises for a bad account."""
     asked: list[tuple[str, Callable[[], tuple[bool | None, str]]]] = [
         ("key", lambda: _key(sendgrid)),
@@ -25,6 +29,8 @@ def account_report(sendgrid: SendGrid, *, sender: Sender, webhook: str | None = 
         ("subscription tracking", lambda: _subscription_tracking(sendgrid)),
         ("sandbox send", lambda: _sandbox_send(sendgrid, sender)),
     ]
+    if fenced:
+        asked.append(("fences", lambda: _fences(sendgrid)))
     if webhook is not None:
         asked.append(("event webhook", lambda: _webhook(sendgrid, webhook)))
     return [_found(name, question) for name, question in asked]
@@ -46,6 +52,13 @@ def _key(sendgrid: SendGrid) -> tuple[bool, str]:
     if "mail.send" not in scopes:
         return False, "The API key may not send: give it the scope mail.send."
     return True, "The API key may send."
+
+
+def _fences(sendgrid: SendGrid) -> tuple[bool, str]:
+    missing = FENCE_SCOPES - set(_texts(sendgrid.ask("scopes"), "scopes"))
+    if missing:
+        return False, f"Fenced mode needs scopes the API key has not: give it {', '.join(sorted(missing))}."
+    return True, "The API key may schedule and cancel."
 
 
 def _sender(sendgrid: SendGrid, email: str) -> tuple[bool, str]:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from database import Base
-from digest import idempotency, pauses
+from digest import fences, idempotency, pauses
 from digest.bootstrap import Services
 from digest.models import JobRun, Letter, LetterState, SignInLink
 from digest.people import erasing, imports, limits
@@ -40,6 +40,7 @@ def tidy(services: Services, *, now: datetime, stopped: Stopped) -> dict[str, in
         **gone,
         "unconfirmed requests": forget_unconfirmed(services, now=now, stopped=stopped),
         "half-written batches": _clear_outbox(services, now),
+        "cancelled attempts": fences.release(services, now=now),
     }
 
 

@@ -13,7 +13,7 @@ from digest import editions, settling
 from digest.cli import console
 from digest.cli.console import AsJson
 from digest.cli.services import opened
-from digest.models import Batch, Edition
+from digest.models import Batch, Edition, FencedAttempt
 
 
 class _WeekOrCommand(typer.core.TyperGroup):
@@ -38,12 +38,18 @@ def listed(
     if context.invoked_subcommand is not None:
         return
     with opened() as services, services.database.reading() as session:
-        query = sa.select(Batch, Edition.week).join(Edition, Edition.id == Batch.edition_id).order_by(Batch.id)
+        fence = sa.and_(FencedAttempt.batch_id == Batch.id, FencedAttempt.attempt == Batch.attempt)
+        query = (
+            sa.select(Batch, Edition.week, FencedAttempt)
+            .join(Edition, Edition.id == Batch.edition_id)
+            .outerjoin(FencedAttempt, fence)
+            .order_by(Batch.id)
+        )
         if week is None:
             query = query.where(Batch.state.in_((ledger.UNCERTAIN, ledger.REFUSED, ledger.SUBMITTING)))
         else:
             query = query.where(Batch.edition_id == editions.find(session, week).id)
-        found = [_document(batch, edition_week) for batch, edition_week in session.execute(query)]
+        found = [_document(*row) for row in session.execute(query)]
     if as_json:
         console.print_json(found)
         return
@@ -52,18 +58,31 @@ def listed(
     console.note(f"{len(found)} batches" if found else "no batch is uncertain, refused or in flight")
 
 
-def _document(batch: Batch, week: str) -> dict[str, Any]:
-    fields = ("id", "variant", "state", "attempt", "called_at", "not_before", "message_id", "accepted_at", "why")
-    known = {field: getattr(batch, field) for field in fields}
-    return {**known, "week": week, "deliveries": [batch.first_delivery, batch.last_delivery]}
+def _document(batch: Batch, week: str, fence: FencedAttempt | None) -> dict[str, Any]:
+    fields = ("id", "variant", "wave", "state", "attempt", "owner", "called_at", "not_before", "body_sha256")
+    answered = ("message_id", "accepted_at", "why")
+    known = {field: getattr(batch, field) for field in (*fields, *answered)}
+    return {
+        **known,
+        "week": week,
+        "deliveries": [batch.first_delivery, batch.last_delivery],
+        "fence": fence
+        and {
+            "batch_id": fence.provider_batch_id,
+            "send_at": fence.send_at,
+            "asked_at": fence.asked_at,
+            "cancelled_at": fence.cancelled_at,
+        },
+    }
 
 
 def _line(each: dict[str, Any]) -> str:
     first, last = each["deliveries"]
     called = f", called {each['called_at']:%Y-%m-%d %H:%M:%S} UTC" if each["called_at"] else ""
+    fenced = f", can be called back until shortly before {each['fence']['send_at']:%H:%M:%S}" if each["fence"] else ""
     why = f": {each['why']}" if each["why"] else ""
     about = f"deliveries {first}–{last}, attempt {each['attempt']}"
-    return f"batch {each['id']}  {each['week']}  {each['state']}  {about}{called}{why}"
+    return f"batch {each['id']}  {each['week']}  {each['state']}  {about}{called}{fenced}{why}"
 
 
 @app.command()

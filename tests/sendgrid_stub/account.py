@@ -23,7 +23,16 @@ class Reply:
 NOT_FOUND = Reply(404, {"errors": [error("not found")]})
 
 _STANDING = {
-    "scopes": {"scopes": ["mail.send", "mail.batch.create", "user.scheduled_sends.create", "suppression.read"]},
+    "scopes": {
+        "scopes": [
+            "mail.send",
+            "mail.batch.create",
+            "user.scheduled_sends.create",
+            "user.scheduled_sends.read",
+            "user.scheduled_sends.delete",
+            "suppression.read",
+        ]
+    },
     "verified_senders/steps_completed": {"results": {"sender_verified": False, "domain_verified": True}},
     "whitelabel/domains": [{"id": 1, "domain": "example.com", "subdomain": "em", "valid": True, "default": True}],
     "tracking_settings/subscription": {"enabled": False},
