@@ -65,7 +65,8 @@ MOVES: dict[Act, dict[State | None, State]] = {
     Act.UNSUBSCRIBE: {PENDING: UNSUBSCRIBED, ACTIVE: UNSUBSCRIBED, SUPPRESSED: SUPPRESSED},  # kept in mind for a lift
     Act.ADD: {None: PENDING},
     Act.ADD_WITH_BASIS: {None: ACTIVE, PENDING: ACTIVE},  # pending only where no one but an operator ever did anything
-    Act.BOUNCE: {PENDING: SUPPRESSED, ACTIVE: SUPPRESSED},
+    # Whoever has left too: an opt-out and a bounce come in any order, and must end the same.
+    Act.BOUNCE: {PENDING: SUPPRESSED, ACTIVE: SUPPRESSED, UNSUBSCRIBED: SUPPRESSED},
     Act.SUPPRESS: {PENDING: SUPPRESSED, ACTIVE: SUPPRESSED, UNSUBSCRIBED: SUPPRESSED, SUPPRESSED: SUPPRESSED},
     Act.COMPLAIN: {PENDING: SUPPRESSED, ACTIVE: SUPPRESSED, UNSUBSCRIBED: SUPPRESSED, SUPPRESSED: SUPPRESSED},
     Act.LIFT: {SUPPRESSED: UNSUBSCRIBED},  # after a bounce: back to where their consent stood
