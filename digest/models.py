@@ -365,13 +365,13 @@ class ProviderEvent(Base):
     """The provider's word; one we do not know is kept all the same."""
     happened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    delivery_id: Mapped[int | None] = mapped_column(BigKey)
+    delivery_id: Mapped[int | None] = mapped_column(BigKey, index=True)
     batch_id: Mapped[int | None] = mapped_column(BigKey)
     attempt: Mapped[int | None]
     address_hash: Mapped[str | None] = mapped_column(sa.String(64), index=True)
-    """Keyed: how the events of one person are found, to be shown to them or erased."""
+    """Keyed: how the events of one person are found, to be shown to them or erased. None once they were erased."""
     raw: Mapped[str] = mapped_column(sa.Text)
-    """JSON, as it came; without anything personal once the person was erased."""
+    """JSON, value by value as it came; without anything personal once the person was erased."""
 
 
 class SuppressionSync(Base):

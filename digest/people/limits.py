@@ -114,6 +114,13 @@ def take(session: Session, rules: Sequence[Rule], *, now: datetime) -> Rule | No
     return min(exceeded, key=lambda rule: not rule.visible, default=None)
 
 
+def counted(session: Session, rule: Rule, *, now: datetime) -> int:
+    """How often it was counted in the current window; counts nothing."""
+    what, subject, window = _key(session, rule, now)
+    found = sa.select(Limit.count).where(Limit.what == what, Limit.subject == subject, Limit.window == window)
+    return session.scalar(found) or 0
+
+
 def forget(session: Session, *, now: datetime, most: int) -> int:
     """Delete counters whose window is over, at most so many; says how many those were."""
     over = sa.select(Limit.what, Limit.subject, Limit.window).where(Limit.ends_at <= now).limit(most)

@@ -28,6 +28,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('provider_events', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_provider_events_address_hash'), ['address_hash'], unique=False)
+        batch_op.create_index(batch_op.f('ix_provider_events_delivery_id'), ['delivery_id'], unique=False)
 
     op.create_table('suppression_syncs',
     sa.Column('name', sa.String(length=40), nullable=False),
@@ -77,6 +78,7 @@ def downgrade() -> None:
     op.drop_table('fenced_attempts')
     op.drop_table('suppression_syncs')
     with op.batch_alter_table('provider_events', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_provider_events_delivery_id'))
         batch_op.drop_index(batch_op.f('ix_provider_events_address_hash'))
 
     op.drop_table('provider_events')
