@@ -102,7 +102,7 @@ def build(folder: Path, template: Path) -> House:
         "/people/": f"/{ada.id}",
     }
     app = create_app(services)
-    # What takes nothing in this version says so with a 503, whatever comes.
+    # No form: without a key in the settings it answers 503, whatever comes.
     takes_nothing = {"/webhooks/sendgrid"}
     posts = tuple(path for path, item in app.openapi()["paths"].items() if "post" in item and path not in takes_nothing)
     gaps = {start: url.rpartition("/")[2] for start, url in last.items()}

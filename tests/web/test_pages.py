@@ -214,11 +214,3 @@ def test_who_cannot_store_an_opt_out_is_not_ready(services: Services, tmp_path: 
     before = places[0].read_bytes()
     assert "ok" == ready_with(services, places[0]).json()["journal"]
     assert before == places[0].read_bytes()
-
-
-def test_events_of_sendgrid_are_not_taken_and_it_is_said(client: TestClient) -> None:
-    """503 with a sentence, so that nobody believes they were."""
-    answer = client.post("/webhooks/sendgrid", json=[{"event": "bounce", "email": "ada@example.com"}])
-
-    assert 503 == answer.status_code
-    assert "nothing was stored" in answer.json()["detail"]
