@@ -13,8 +13,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from database import Base
 from digest import fences, idempotency, pauses
 from digest.bootstrap import Services
-from digest.models import JobRun, Letter, LetterState, SignInLink
-from digest.people import erasing, imports, limits
+from digest.models import JobRun, Letter, LetterState, ProviderEvent, SignInLink
+from digest.people import erasing, imports, limits, reports
 from digest.transport import Outbox
 from subscribers import consent
 from subscribers.models import Subscriber
@@ -22,6 +22,8 @@ from subscribers.models import Subscriber
 KEEP_RUNS = timedelta(days=14)
 KEEP_LETTERS = timedelta(days=90)
 KEEP_SIGN_IN_LINKS = timedelta(days=7)
+# A year and a month: this week can be held against the same week a year ago, event by event.
+KEEP_EVENTS = timedelta(days=400)
 # Nobody writes one batch into the outbox for so long: what is older was left by a process that died.
 KEEP_HALF_WRITTEN = timedelta(days=1)
 
@@ -53,6 +55,8 @@ def _steps(now: datetime) -> Iterator[tuple[str, Step]]:
     yield "runs", _rows(JobRun, JobRun.id, JobRun.finished_at < now - KEEP_RUNS)
     yield "letters", _rows(Letter, Letter.id, old_letter)
     yield "sign-in links", _rows(SignInLink, SignInLink.id, SignInLink.expires_at < now - KEEP_SIGN_IN_LINKS)
+    yield "events", _oldest(ProviderEvent, ProviderEvent.id, ProviderEvent.received_at < now - KEEP_EVENTS)
+    yield "late events", _written(lambda session: reports.forget_late(session, most=ROWS_AT_ONCE))
     yield "answers", _written(lambda session: idempotency.forget_expired(session, now=now))
     yield "undecided lists", _written(lambda session: imports.forget_undecided(session, now=now))
     yield "address changes", _written(lambda session: consent.forget_changes(session, now=now))
@@ -65,6 +69,21 @@ def _rows(table: type[Base], key: InstrumentedAttribute[int], over: sa.ColumnEle
     def step(services: Services) -> int:
         with services.database.reading() as session:
             found = session.scalars(sa.select(key).where(over).limit(ROWS_AT_ONCE)).all()
+        if found:
+            with services.database.writing() as session:
+                session.execute(sa.delete(table).where(key.in_(found)).execution_options(synchronize_session=False))
+        return len(found)
+
+    return step
+
+
+def _oldest(table: type[Base], key: InstrumentedAttribute[int], over: sa.ColumnElement[bool]) -> Step:
+    """For a table of millions: rows come in the order of their time, so only its beginning is looked at."""
+    first = sa.select(key, over.label("is_over")).order_by(key).limit(ROWS_AT_ONCE)
+
+    def step(services: Services) -> int:
+        with services.database.reading() as session:
+            found = [number for number, is_over in session.execute(first) if is_over]
         if found:
             with services.database.writing() as session:
                 session.execute(sa.delete(table).where(key.in_(found)).execution_options(synchronize_session=False))
@@ -119,6 +138,7 @@ def _forget(session: Session, person: Subscriber, now: datetime) -> bool:
     if gone is None:
         return False
     # A request of theirs that came in just now is a new one, and stays.
+    reports.forget(session, gone)
     erasing.forget_letters(session, gone)
     return True
 

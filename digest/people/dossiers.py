@@ -18,7 +18,9 @@ from sqlalchemy.orm import Session
 
 from digest import wording
 from digest.models import Batch, Delivery, Edition, Letter, LetterState, Staff
+from digest.people import reports
 from digest.people import words as people_words
+from digest.people.reports import Report
 from digest.people.words import Choice, Fate
 from digest.rendering.typography import typeset
 from subscribers import policy, roster, standings
@@ -26,7 +28,7 @@ from subscribers.models import AddressChange, ConsentEvent, Subscriber
 from subscribers.policy import Act, State
 from subscribers.wishes import Wishes
 
-Kind = Literal["consent", "letter", "delivery"]
+Kind = Literal["consent", "letter", "delivery", "event"]
 Tone = Literal["good", "bad", "doubt", "quiet"]
 
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
@@ -83,6 +85,7 @@ def dossier(session: Session, number: int, *, now: datetime, zone: ZoneInfo) -> 
         *(_of_consent(event, staff) for event in events),
         *_letters(session, person),
         *map(_of_delivery, deliveries),
+        *map(_of_report, reports.of(session, person)),
     ]
     wishes = _local(person.wishes.at(now), zone)
     since = person.pending_since.astimezone(zone).date() if person.pending_since else None
@@ -280,6 +283,7 @@ def _of_delivery(found: Delivered) -> Happening:
         ("Put off", delivery.deferred_at),
         ("Dropped", delivery.dropped_at),
         ("Bounced", delivery.bounced_at),
+        ("Bounced for good", delivery.hard_bounced_at),
         ("Reported as spam", delivery.complained_at),
         ("Unsubscribed", delivery.unsubscribed_at),
         ("Opened", delivery.opened_at),
@@ -289,3 +293,29 @@ def _of_delivery(found: Delivered) -> Happening:
     )
     at = handed_over or edition.prepared_at or edition.created_at
     return Happening(at, "delivery", f"Edition {edition.week}: {became}", tone, facts)
+
+
+# — events —
+
+_BAD = frozenset({"bounce", "dropped", "spamreport"})
+_EVENT_TONES: dict[str, Tone] = {"delivered": "good", "deferred": "doubt"}
+
+
+def _of_report(report: Report) -> Happening:
+    row, event = report.row, report.event
+    if event.week and event.delivery:
+        about: str | None = f"edition {event.week}"
+    else:
+        about = f"letter {event.letter}" if event.letter else "other mail of the account"
+    facts = _facts(
+        ("Of", about),
+        ("Classified", event.classification),
+        ("Said", event.reason),
+        ("Address clicked", event.detail if row.kind == "click" else None),
+        ("Try", event.detail if row.kind == "deferred" else None),
+        ("Told", row.received_at),
+        ("Batch", f"{event.batch}, attempt {event.attempt}" if event.batch and event.attempt else None),
+    )
+    what = people_words.event_in_words(row.kind, hard=event.type == "bounce", by_machine=event.by_machine)
+    tone: Tone = "bad" if row.kind in _BAD else _EVENT_TONES.get(row.kind, "quiet")
+    return Happening(row.happened_at, "event", what, tone, facts)

@@ -1,7 +1,7 @@
 """Nothing is left of who asked to be erased, nor of who never confirmed, outside the people's own room either.
 
-What stays has no person in it any more: delivery rows, so that the numbers still add up, and letters by a keyed hash
-alone, so that an address is not written to more often for having been erased.
+What stays has no person in it any more: delivery rows, so that the numbers still add up; of events, what their stamps
+follow from; and letters by a keyed hash alone, so that an address is not written to more often for having been erased.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from digest.models import Delivery, Edition, Letter, LetterState, Request
-from digest.people import imports
+from digest.people import imports, reports
 from digest.staff import audit
 from subscribers import addresses, consent
 from subscribers.consent import Erased
@@ -28,6 +28,7 @@ def erase(session: Session, subscriber: Subscriber, *, now: datetime, by: str) -
     Raises consent.Gone when that has happened already.
     """
     gone = consent.erase(session, subscriber, now=now)
+    reports.forget(session, gone)
     forget_letters(session, gone)
     _forget_deliveries(session, gone.subscriber_id)
     _forget_requests(session, gone.email_key)

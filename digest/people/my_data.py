@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from digest.models import Letter
-from digest.people import dossiers
+from digest.people import dossiers, reports, words
 from digest.people.dossiers import Delivered
+from digest.people.reports import Report
 from subscribers import roster
 from subscribers.models import AddressChange, ConsentEvent, State, Subscriber
 
@@ -62,6 +63,7 @@ class HeldDelivery:
     deferred_at: datetime | None
     dropped_at: datetime | None
     bounced_at: datetime | None
+    hard_bounced_at: datetime | None
     complained_at: datetime | None
     unsubscribed_at: datetime | None
     opened_at: datetime | None
@@ -69,8 +71,19 @@ class HeldDelivery:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldReport:
+    """One thing the mail provider told of a mail to this person: in words, and exactly as it was told."""
+
+    at: datetime
+    what: str
+    edition: str | None
+    told_at: datetime
+    exactly: str
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
-    """All of it. `events`, `letters` and `deliveries` the oldest first."""
+    """All of it. `events`, `letters`, `deliveries` and `reports` the oldest first."""
 
     number: int
     link_id: str
@@ -91,6 +104,7 @@ class Held:
     events: tuple[HeldEvent, ...]
     letters: tuple[HeldLetter, ...]
     deliveries: tuple[HeldDelivery, ...]
+    reports: tuple[HeldReport, ...]
 
 
 def held(session: Session, person: Subscriber) -> Held:
@@ -117,6 +131,7 @@ def held(session: Session, person: Subscriber) -> Held:
         events=tuple(map(_event, roster.dossier(session, person).events)),
         letters=tuple(map(_letter, letters)),
         deliveries=tuple(map(_delivery, dossiers.deliveries_of(session, person))),
+        reports=tuple(map(_report, reports.of(session, person))),
     )
 
 
@@ -165,8 +180,15 @@ def _delivery(found: Delivered) -> HeldDelivery:
         deferred_at=delivery.deferred_at,
         dropped_at=delivery.dropped_at,
         bounced_at=delivery.bounced_at,
+        hard_bounced_at=delivery.hard_bounced_at,
         complained_at=delivery.complained_at,
         unsubscribed_at=delivery.unsubscribed_at,
         opened_at=delivery.opened_at,
         clicked_at=delivery.clicked_at,
     )
+
+
+def _report(found: Report) -> HeldReport:
+    row, event = found.row, found.event
+    what = words.event_in_words(row.kind, hard=event.type == "bounce", by_machine=event.by_machine)
+    return HeldReport(row.happened_at, what, event.week, row.received_at, row.raw)

@@ -62,6 +62,30 @@ LETTERS = {
     "address-changed": "Letter to the old address",
 }
 
+EVENTS = {
+    "processed": "Taken on by the provider",
+    "delivered": "Delivered to the mailbox",
+    "deferred": "Put off by the receiving side",
+    "dropped": "Dropped by the provider",
+    "bounce": "Bounced",
+    "open": "Opened",
+    "click": "Clicked",
+    "spamreport": "Reported as spam",
+    "unsubscribe": "Unsubscribed at the provider",
+    "group_unsubscribe": "Unsubscribed at the provider",
+    "group_resubscribe": "Taken back at the provider: changes nothing here",
+}
+
+
+def event_in_words(kind: str, *, hard: bool, by_machine: bool) -> str:
+    """One event of the provider. `hard`: of a bounce, that the mail will never arrive."""
+    if kind == "bounce":
+        return "Bounced for good" if hard else "Bounced this time"
+    if kind == "open" and by_machine:
+        return "Opened by a program, read or not"
+    return EVENTS.get(kind, f"Event “{kind}”")
+
+
 LABELS: dict[str, str] = {
     Act.ADD_WITH_BASIS: "Basis",
     Act.BOUNCE: "Evidence",
