@@ -8,7 +8,6 @@ the same (docs/decisions/008).
 from __future__ import annotations
 
 import secrets
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,13 +20,13 @@ from sqlalchemy.orm import Session
 from database import Database
 from digest import event_rows, halting, settling
 from digest.event_rows import Row, Stamp
-from digest.models import Batch, BatchState, Delivery, Edition, EditionState
+from digest.models import Batch, BatchState, Delivery, Edition, EditionState, FencedAttempt
 from digest.people import limits
 from digest.sendgrid_events import Event, without_person
 from digest.sendgrid_policy import Meaning, Trouble, meaning_of
 from subscribers import addresses, consent, standings
 from subscribers.addresses import BadAddress
-from subscribers.models import RefusedAddress, Subscriber
+from subscribers.models import RefusedAddress, State, Subscriber
 from subscribers.policy import Act, Refusal
 from subscribers.secrecy import hashes
 
@@ -96,7 +95,7 @@ def record(session: Session, events: Sequence[Event], *, now: datetime) -> Recor
     keyed = _keyed(session, events, now)
     fresh = event_rows.insert(session, [row for row, _ in keyed])
     told = [Told(event, meaning_of(event), row.happened_at) for row, event in keyed if row.event_key in fresh]
-    weeks = _editions(session, {each.event.week for each in told if each.event.week})
+    weeks = editions_of(session, told)
     stamp(session, told, weeks)
     settle(session, (each.event for each in told), now=now)
     changed = reach_consent(session, told, weeks, now=now)
@@ -185,15 +184,16 @@ def _digest(text: str) -> str:
     return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
-def _editions(session: Session, weeks: set[str]) -> dict[str, int]:
-    """The number of each week's edition, where there is one. A delivery's number may be given again after a restored
-    backup: only together with its week does it name somebody."""
+def editions_of(session: Session, told: Iterable[Told]) -> dict[str, int]:
+    """The number of each week's edition, where there is one.
+
+    A delivery's number may be given again after a restored backup: only together with its week does it name somebody.
+    """
+    weeks = {each.event.week for each in told if each.event.week}
     if not weeks:
         return {}
-    return {
-        week: number
-        for week, number in session.execute(sa.select(Edition.week, Edition.id).where(Edition.week.in_(weeks)))
-    }
+    found = session.execute(sa.select(Edition.week, Edition.id).where(Edition.week.in_(weeks)))
+    return {week: number for week, number in found}
 
 
 # — deliveries —
@@ -234,22 +234,40 @@ def earliest(told: Iterable[Told], weeks: Mapping[str, int]) -> dict[str, dict[t
 
 def settle(session: Session, events: Iterable[Event], *, now: datetime) -> None:
     """Every event that names an attempt proves that the provider had it, whatever became of the mail."""
-    named = {
+    if named := attempts(events):
+        settling.seen(session, named - _known_as_taken(session, named), now=now)
+
+
+def attempts(events: Iterable[Event]) -> set[settling.Seen]:
+    """The attempts that these events name."""
+    return {
         settling.Seen(event.week, event.batch, event.attempt)
         for event in events
         if event.week and event.batch and event.attempt
     }
-    if named:
-        settling.seen(session, named - _known_as_taken(session, named), now=now)
 
 
 def _known_as_taken(session: Session, named: set[settling.Seen]) -> set[settling.Seen]:
     """Nearly all: an accepted batch stays accepted, and that this very attempt was taken is no news."""
-    taken = sa.select(Edition.week, Batch.id, Batch.attempt).join(Edition, Edition.id == Batch.edition_id)
     found = session.execute(
-        taken.where(Batch.id.in_(sorted({each.batch for each in named})), Batch.state == BatchState.ACCEPTED)
+        sa.select(Edition.week, Batch.id, Batch.attempt)
+        .join(Edition, Edition.id == Batch.edition_id)
+        .where(
+            Batch.id.in_(sorted({each.batch for each in named})),
+            Batch.state == BatchState.ACCEPTED,
+            sa.not_(was_called_back()),
+        )
     )
     return {settling.Seen(*each) for each in found}
+
+
+def was_called_back() -> sa.Exists:
+    """Whether the provider was asked to throw a batch's latest attempt away: then an event of it is news indeed."""
+    return sa.exists().where(
+        FencedAttempt.batch_id == Batch.id,
+        FencedAttempt.attempt == Batch.attempt,
+        FencedAttempt.asked_at.is_not(None),
+    )
 
 
 # — consent —
@@ -269,14 +287,28 @@ class Signal:
             raise ValueError("an event without an act is no signal")
         return act
 
+    @property
+    def is_overtaken(self) -> bool:
+        """Of a signal that was heard before: whether the person has asked anew since. A complaint never is."""
+        return self.person.state is State.PENDING and self.act is not Act.COMPLAIN
 
-def reach_consent(session: Session, told: Iterable[Told], weeks: Mapping[str, int], *, now: datetime) -> int:
-    """Carry bounces, complaints and opt-outs to the people they are about; says how many changed something."""
+
+def reach_consent(
+    session: Session, told: Iterable[Told], weeks: Mapping[str, int], *, now: datetime, again: bool = False
+) -> int:
+    """Carry bounces, complaints and opt-outs to the people they are about; says how many changed something.
+
+    `again`: these were told before. Who has asked for the newsletter anew since then is left to confirm it.
+    """
     acting = [each for each in told if each.meaning.act is not None and each.event.is_ours]
     if not acting:
         return 0
-    changed = Counter(_carry(session, signal, now) for signal in signals(session, acting, weeks))
-    return changed[True]
+    found = [signal for signal in signals(session, acting, weeks) if not (again and signal.is_overtaken)]
+    heard = {id(signal.told) for signal in found}
+    for each in acting:
+        if each.meaning.act is Act.COMPLAIN and id(each) not in heard:
+            _remember_complaint(session, each)
+    return sum(_carry(session, signal, now) for signal in found)
 
 
 def signals(session: Session, acting: Sequence[Told], weeks: Mapping[str, int]) -> list[Signal]:
@@ -289,10 +321,8 @@ def signals(session: Session, acting: Sequence[Told], weeks: Mapping[str, int]) 
         key = keys[each.event.address]
         edition = weeks.get(each.event.week or "")
         person = by_delivery.get((each.event.delivery, edition)) or (by_key.get(key) if key else None)
-        if person is None:
-            _remember_complaint(session, each, key)
-        elif each.meaning.act is not Act.BOUNCE or person.email_key == key:
-            # A mailbox they have left bounces: that says nothing of the one they have now.
+        # A mailbox they have left bounces: that says nothing of the one they have now.
+        if person is not None and (each.meaning.act is not Act.BOUNCE or person.email_key == key):
             found.append(Signal(person, each))
     return sorted(found, key=lambda signal: (signal.person.id, signal.told.at, signal.act))
 
@@ -335,9 +365,10 @@ def _carry(session: Session, signal: Signal, now: datetime) -> bool:
     return outcome.changed
 
 
-def _remember_complaint(session: Session, told: Told, key: str | None) -> None:
+def _remember_complaint(session: Session, told: Told) -> None:
     """They complained and were erased before we heard of it: nobody is ever to write there again."""
-    if told.meaning.act is not Act.COMPLAIN or key is None:
+    key = address_key(told.event.address)
+    if key is None:
         return
     names = hashes(session).all_of(key)
     if session.scalars(sa.select(RefusedAddress).where(RefusedAddress.address_hash.in_(names))).first():

@@ -26,13 +26,27 @@ app = typer.Typer(
 
 
 def _register() -> None:
-    from digest.cli import audit, backup, batches, db, demo, doctor, edition, gathering, serve, staff, subscribers
+    from digest.cli import (
+        audit,
+        backup,
+        batches,
+        db,
+        demo,
+        doctor,
+        edition,
+        events,
+        gathering,
+        serve,
+        staff,
+        subscribers,
+    )
 
     app.command()(demo.demo)
     app.command()(gathering.ingest)
     app.add_typer(gathering.comparisons, name="comparisons")
     app.add_typer(edition.app, name="edition")
     app.add_typer(batches.app, name="batches")
+    app.add_typer(events.app, name="events")
     app.add_typer(subscribers.app, name="subscribers")
     app.add_typer(staff.app, name="staff")
     app.add_typer(audit.app, name="audit")

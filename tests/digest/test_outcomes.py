@@ -313,7 +313,7 @@ def test_an_event_of_a_cancelled_attempt_halts_the_edition(services: Services) -
     """Somebody may get it twice, and staff must know."""
     ada, *_ = sent(services, accepted=False)
     with services.database.writing() as session:
-        fence = {"provider_batch_id": "b-1", "send_at": make.SEND, "cancelled_at": make.SEND}
+        fence = {"provider_batch_id": "b-1", "send_at": make.SEND, "asked_at": make.SEND}
         session.add(FencedAttempt(batch_id=ada.batch, attempt=1, **fence))
     tell(services, event(ada, "delivered"))
 
