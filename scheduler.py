@@ -50,6 +50,7 @@ JOBS = (
     Job("unconfirmed", 600, "remind whoever asked for the newsletter and did not confirm", jobs.remind_unconfirmed),
     Job("letters", 5, "post letters and notices", jobs.letters),
     Job("imports", 3, "check and bring in the lists that staff have uploaded", jobs.bring_in_lists),
+    Job("suppressions", 600, "read the provider's suppression lists once a day", jobs.suppressions),
     Job("rescue", 30, "free what dead workers left behind", jobs.rescue),
     Job("tidy", 3600, "forget what is no longer needed", jobs.tidy),
 )
@@ -119,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     if options.list:
         for job in JOBS:
-            sys.stdout.write(f"{job.name:<11} every {job.every:>5} s  {job.does}\n")
+            sys.stdout.write(f"{job.name:<12} every {job.every:>5} s  {job.does}\n")
         return
     try:
         _work(options.once)

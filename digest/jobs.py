@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,14 +23,18 @@ from digest import (
     postman,
     sending,
     settling,
+    suppression_sync,
     tidying,
+    unreachable,
     weeks,
     workers,
 )
 from digest.bootstrap import Services
+from digest.errors import DigestError
 from digest.models import Edition, EditionLog, EditionState, JobRun, Staff
 from digest.people import importing, reminding, requests
 from digest.posting import Clock
+from digest.transport import Outbox
 from digest.weeks import Week
 
 REMIND_BEFORE = timedelta(hours=3)
@@ -230,6 +234,45 @@ def bring_in_lists(services: Services, shift: Shift) -> str:
             break
         did.append(became)
     return ", ".join(did)
+
+
+# — whom the provider does not reach —
+
+
+def suppressions(services: Services, shift: Shift) -> str:
+    """Once a day: read the provider's suppression lists, and suppress who has not been reached three times in a row.
+
+    A list that cannot be read never costs the others; it is said, and tried again at the next look.
+    """
+    now, stopped = shift.clock(), shift.stop.is_set
+    with services.database.reading() as session:
+        unreached, lists = unreachable.is_due(session, now=now), suppression_sync.due(session, now=now)
+    count = unreachable.suppress(services.database, now=now, stopped=stopped) if unreached else 0
+    said = [f"{count} suppressed after three editions that did not arrive"] if count else []
+    if lists:
+        said += _read_lists(services, lists, now=now, stopped=stopped)
+    return ", ".join(said)
+
+
+def _read_lists(services: Services, lists: Sequence[str], *, now: datetime, stopped: Callable[[], bool]) -> list[str]:
+    """Where mails go to a folder there are none. Raises the first failure, after all were tried."""
+    if isinstance(services.transport, Outbox):
+        return []
+    from digest.sendgrid_send import SendGrid  # noqa: PLC0415 - the outbox never loads the client
+
+    if not isinstance(services.transport, SendGrid):
+        return []
+    read, failures = [], []
+    for name in lists:
+        try:
+            found = suppression_sync.sync(services.database, services.transport.ask, name, now=now, stopped=stopped)
+        except DigestError as why:
+            failures.append(suppression_sync.Unread(name, why))
+            continue
+        read += [str(found)] if found else []
+    if failures:
+        raise failures[0]
+    return read
 
 
 # — the unfinished —
