@@ -11,11 +11,12 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from digest import jobs, migrations, postman
+from digest import jobs, migrations, outcomes, postman
 from digest.bootstrap import Services
 from digest.errors import DigestError
 from digest.letter_links import EXPIRED, NoLongerOwed
-from digest.models import Edition, Letter, LetterState, Request, Source
+from digest.models import Batch, Edition, Letter, LetterState, ProviderEvent, Request, Source
+from digest.people import limits
 from digest.people.erasing import ERASED
 from digest.proofs import Envelope
 from digest.rendering import render_mail
@@ -24,6 +25,9 @@ from digest.staff import audit
 from digest.transport import Outbox, Sender
 
 CLOCK_MAY_BE_SILENT = timedelta(minutes=3)
+TOLD_WITHIN = timedelta(hours=1)
+"""The first events of a batch come within a minute."""
+WEBHOOK = "/webhooks/sendgrid"
 SETTLED_WITHIN = timedelta(minutes=5)
 A_DAY = timedelta(days=1)
 NOT_OWED = (str(NoLongerOwed()), EXPIRED, ERASED)
@@ -54,6 +58,7 @@ def examine(services: Services, *, now: datetime) -> list[Finding]:
         _letters,
         _sources,
         _templates,
+        _events,
         _way_out,
     )
     return floor + [finding for check in checks for finding in check(services, now)]
@@ -193,6 +198,41 @@ def _templates(services: Services, _now: datetime) -> Iterator[Finding]:
         yield Finding("templates", True, "a notice renders")
 
 
+def _events(services: Services, now: datetime) -> Iterator[Finding]:
+    """Whether the provider tells us what becomes of our mail."""
+    if isinstance(services.transport, Outbox):
+        return
+    if services.settings.sendgrid_webhook_public_key is None:
+        yield Finding(
+            "events",
+            False,
+            "none are taken, so no bounce and no complaint is heard of: switch on SendGrid's signed event webhook and "
+            "set SENDGRID_WEBHOOK_PUBLIC_KEY to its verification key",
+        )
+        return
+    with services.database.reading() as session:
+        forged = limits.counted(session, outcomes.FORGED, now=now)
+        taken = session.scalar(sa.select(sa.func.max(Batch.accepted_at)).where(Batch.accepted_at < now - TOLD_WITHIN))
+        told = session.scalar(sa.select(ProviderEvent.received_at).order_by(ProviderEvent.id.desc()).limit(1))
+    if forged:
+        yield Finding(
+            "events",
+            None,
+            f"{forged:,} posts were refused today, for their signature did not fit: when they are SendGrid's, "
+            "SENDGRID_WEBHOOK_PUBLIC_KEY is not its verification key",
+        )
+    if taken is not None and (told is None or told < taken):
+        since = f"{taken:%Y-%m-%d %H:%M} UTC"
+        yield Finding(
+            "events",
+            False,
+            f"none has come since a batch was accepted {since}: is SendGrid's event webhook on, with all events, and "
+            f"posting to {services.settings.digest_site_url}{WEBHOOK}?",
+        )
+    else:
+        yield Finding("events", True, f"the last came {told:%Y-%m-%d %H:%M} UTC" if told else "none are due yet")
+
+
 def _way_out(services: Services, _now: datetime) -> Iterator[Finding]:
     transport = services.transport
     if isinstance(transport, Outbox):
@@ -204,7 +244,14 @@ def _way_out(services: Services, _now: datetime) -> Iterator[Finding]:
     if isinstance(transport, SendGrid):
         settings = services.settings
         sender = Sender(settings.from_email, settings.from_name, settings.reply_to)
-        for finding in account_report(transport, sender=sender, fenced=settings.digest_fence_minutes > 0):
+        report = account_report(
+            transport,
+            sender=sender,
+            webhook=f"{settings.digest_site_url}{WEBHOOK}",
+            public_key=settings.sendgrid_webhook_public_key,
+            fenced=settings.digest_fence_minutes > 0,
+        )
+        for finding in report:
             yield Finding(f"SendGrid {finding.name}", finding.ok, finding.words)
 
 

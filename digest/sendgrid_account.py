@@ -20,9 +20,17 @@ class Finding(NamedTuple):
 
 
 def account_report(
-    sendgrid: SendGrid, *, sender: Sender, webhook: str | None = None, fenced: bool = False
+    sendgrid: SendGrid,
+    *,
+    sender: Sender,
+    webhook: str | None = None,
+    public_key: str | None = None,
+    fenced: bool = False,
 ) -> list[Finding]:
-    """Whether this account can send as `sender` and report to the address `webhook`. Never raises for a bad account."""
+    """Whether this account can send as `sender` and report to the address `webhook`, signed by `public_key`.
+
+    Never raises for a bad account.
+    """
     asked: list[tuple[str, Callable[[], tuple[bool | None, str]]]] = [
         ("key", lambda: _key(sendgrid)),
         ("sender", lambda: _sender(sendgrid, sender.email)),
@@ -32,7 +40,8 @@ def account_report(
     if fenced:
         asked.append(("fences", lambda: _fences(sendgrid)))
     if webhook is not None:
-        asked.append(("event webhook", lambda: _webhook(sendgrid, webhook)))
+        asked.append(("suppression lists", lambda: _suppression_lists(sendgrid)))
+        asked.append(("event webhook", lambda: _webhook(sendgrid, webhook, public_key)))
     return [_found(name, question) for name, question in asked]
 
 
@@ -94,7 +103,15 @@ def _sandbox_send(sendgrid: SendGrid, sender: Sender) -> tuple[bool, str]:
     return True, "SendGrid would take our mail."
 
 
-def _webhook(sendgrid: SendGrid, address: str) -> tuple[bool, str]:
+def _suppression_lists(sendgrid: SendGrid) -> tuple[bool, str]:
+    try:
+        sendgrid.ask("suppression/bounces", limit=1)
+    except Forbidden:
+        return False, "The API key may not read the suppression lists: give it the scope suppression.read."
+    return True, "The API key may read the suppression lists."
+
+
+def _webhook(sendgrid: SendGrid, address: str, public_key: str | None) -> tuple[bool, str]:
     settings = _field(sendgrid.ask("user/webhooks/event/settings/all"), "webhooks")
     hooks = settings if isinstance(settings, list) else []
     ours = [one for one in hooks if _field(one, "url") == address and _field(one, "enabled") is True]
@@ -102,6 +119,11 @@ def _webhook(sendgrid: SendGrid, address: str) -> tuple[bool, str]:
         return False, f"No event webhook posts to {address}: switch one on with all events."
     if not any(_field(one, "public_key") for one in ours):
         return False, "The event webhook is not signed: switch signature verification on."
+    if public_key is not None and public_key not in {_field(one, "public_key") for one in ours}:
+        return False, (
+            "The event webhook signs with another key than SENDGRID_WEBHOOK_PUBLIC_KEY: copy the verification key that "
+            "SendGrid shows, or every event is refused."
+        )
     return True, f"Signed events are posted to {address}."
 
 

@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from digest import examination, postman
+from digest import examination, outcomes, postman
 from digest.bootstrap import Services
 from digest.models import Letter, RequestKind
 from digest.people import erasing, requests
 from digest.transport import Refused
 from subscribers import addresses, roster
 from subscribers.consent import Proof
-from tests import make
+from tests import make, make_events
 from tests.fakes import ScriptedTransport
 from tests.make import SEEN as NOW
 
@@ -83,3 +83,35 @@ def test_letters_that_nobody_was_owed_any_more_are_no_trouble(services: Services
     with services.database.reading() as session:
         assert set(session.scalars(sa.select(Letter.state))) == {"given up"}
     assert finding(services, "letters", after=20 * MINUTE)[0] is True
+
+
+def test_whether_events_come_is_said(scripted: Services) -> None:
+    """Without a key none are taken; an hour after a batch was accepted the first must have come."""
+    ok, words = finding(scripted, "events")
+    assert (ok, "SENDGRID_WEBHOOK_PUBLIC_KEY" in words) == (False, True)
+    listening = make.with_settings(scripted, sendgrid_webhook_public_key="as SendGrid shows it")
+    assert (True, "none are due yet") == finding(listening, "events")
+
+    ada, *_ = make_events.sent(listening)
+    soon = make_events.ACCEPTED - NOW + 30 * MINUTE
+    assert finding(listening, "events", after=soon)[0] is True
+    ok, words = finding(listening, "events", after=soon + DAY)
+    assert (ok, "none has come since" in words) == (False, True)
+    make_events.tell(listening, make_events.event(ada, "processed"))
+    assert (True, "the last came 2026-11-20 09:10 UTC") == finding(listening, "events", after=soon + DAY)
+
+
+def test_posts_whose_signature_did_not_fit_are_counted_by_the_day(scripted: Services) -> None:
+    """Either somebody is trying, or our key is the wrong one."""
+    listening = make.with_settings(scripted, sendgrid_webhook_public_key="as SendGrid shows it")
+    outcomes.count_forged(listening.database, now=NOW)
+    outcomes.count_forged(listening.database, now=NOW)
+    said = [each.words for each in examination.examine(listening, now=NOW) if each.name == "events"]
+
+    assert said[0].startswith("2 posts were refused today")
+    assert finding(listening, "events", after=DAY)[0] is True
+
+
+def test_a_folder_is_told_of_nothing(services: Services) -> None:
+    """Where mails go to the outbox, no events are due."""
+    assert "events" not in [each.name for each in examination.examine(services, now=NOW)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -123,6 +124,30 @@ def test_the_webhook_must_be_ours_on_and_signed(stub: Stub, hooks: Any, ok: bool
 
     assert found.ok is ok
     assert word in found.words
+
+
+def test_the_webhook_must_sign_with_the_key_we_know(stub: Stub) -> None:
+    """Else every event would be refused."""
+    hooks = [{"url": WEBHOOK, "enabled": True, "public_key": "MFkw"}]
+    stub.answer("GET /v3/user/webhooks/event/settings/all", 200, {"max_allowed": 2, "webhooks": hooks})
+    with contextlib.closing(SendGrid(KEY, host=stub.url, read=5.0)) as sendgrid:
+        same, other = (
+            {one.name: one for one in account_report(sendgrid, sender=SENDER, webhook=WEBHOOK, public_key=key)}
+            for key in ("MFkw", "MFkx")
+        )
+
+    assert (True, False) == (same["event webhook"].ok, other["event webhook"].ok)
+    assert "SENDGRID_WEBHOOK_PUBLIC_KEY" in other["event webhook"].words
+
+
+def test_a_key_that_may_not_read_the_suppression_lists_is_named(stub: Stub) -> None:
+    """The nightly reading of them needs a scope of its own."""
+    assert report(stub, webhook=WEBHOOK)["suppression lists"].ok
+    stub.answer("GET /v3/suppression/bounces", 403, {"errors": [{"message": "access forbidden"}]})
+    found = report(stub, webhook=WEBHOOK)["suppression lists"]
+
+    assert found.ok is False
+    assert "suppression.read" in found.words
 
 
 def test_an_unreachable_provider_is_said(stub: Stub) -> None:
