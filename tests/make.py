@@ -137,9 +137,10 @@ def cast(session: Session) -> dict[str, Subscriber]:
     return {"ada": ada, "ben": ben, "cleo": cleo, "dov": dov}
 
 
-def audience(session: Session, count: int, **given: Any) -> None:
-    """Many active subscribers at once."""
-    newcomers = [consent.Newcomer(addresses.parse(f"reader{n}@example.com"), **given) for n in range(count)]
+def audience(session: Session, count: int, *, first: int = 0, **given: Any) -> None:
+    """Many active subscribers at once, numbered from `first` on."""
+    numbers = range(first, first + count)
+    newcomers = [consent.Newcomer(addresses.parse(f"reader{n}@example.com"), **given) for n in numbers]
     consent.add_all(session, newcomers, basis=BASIS, now=SEEN, source="test")
 
 

@@ -5,9 +5,10 @@ does what a process of its own would do from there: it reads its settings, opens
 
 Reads one JSON document a line, and answers each with one:
 
-    {"run": ["edition", "send", …], "said": FILE, "fate": [BOUNDARY, NTH, SIGNAL] or null}   →  {"pid": PID}
-    {"signal": SIGNAL, "pid": PID}                                                           →  {"sent": true}
-    {}                                                                                       →  {"ended": {PID: CODE}}
+    {"run": ["edition", "send", …], "said": FILE, "ticket": FILE,
+     "fate": [BOUNDARY, NTH, SIGNAL] or null, "machine": NAME or null}      →  {"pid": PID}
+    {"signal": SIGNAL, "pid": PID}                                          →  {"sent": true}
+    {}                                                                      →  {"ended": {PID: CODE}}
 
 `["clock"]` runs the clock, `["clock", "--once", JOB]` one look.
 """
@@ -19,9 +20,11 @@ import os
 import secrets
 import select
 import signal
+import socket
 import sys
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import scheduler
@@ -90,9 +93,10 @@ def _fork(asked: dict[str, Any]) -> int:
     if pid == 0:
         code = 1
         try:
-            _alone(asked["said"])
+            _alone(asked["said"], asked["machine"])
             if asked["fate"]:
-                boundaries.watch(boundaries.Fate(*asked["fate"]).reached)
+                fate = boundaries.Fate(*asked["fate"], ticket=Path(asked["ticket"]))
+                boundaries.watch(fate.reached)
             code = _run(asked["run"])
         finally:
             sys.stdout.flush()
@@ -101,8 +105,10 @@ def _fork(asked: dict[str, Any]) -> int:
     return pid
 
 
-def _alone(said: str) -> None:
-    """As if it had been started by itself."""
+def _alone(said: str, machine: str | None) -> None:
+    """As if it had been started by itself; on another machine, if one is named."""
+    if machine is not None:
+        socket.gethostname = lambda: machine
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)

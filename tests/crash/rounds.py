@@ -140,7 +140,7 @@ class Player:
                     living += [self._start(plan) for plan in islice(then, 1)]
             if not open_:
                 for child in living:
-                    child.process.signal(self._signal)
+                    child.end(self._signal)
             time.sleep(0.003)
         self._after()
 
@@ -150,7 +150,7 @@ class Player:
 
     def _ended(self, child: Running) -> None:
         code = child.process.code
-        child.died = child.asked or boundaries.REACHED in child.process.said()
+        child.died = child.process.met_its_fate
         documented = {DONE, -self._signal}
         if child.plan.command == SEND:
             documented |= {IN_PART, COULD_NOT}
@@ -242,7 +242,7 @@ class Running:
 
     def hasten(self, number: int) -> None:
         """End it from outside when its time has come."""
-        if self.asked:
+        if self.process.met_its_fate:
             return
         if self.plan.once:
             said = self.process.said()
@@ -251,5 +251,8 @@ class Running:
             self.plan = Plan(self.plan.command, None, 0, self.plan.after)
             self.began = time.monotonic()
         if time.monotonic() - self.began >= self.plan.after:
-            self.asked = True
-            self.process.signal(number)
+            self.end(number)
+
+    def end(self, number: int) -> None:
+        """Once: a second signal would not let it finish."""
+        self.asked = self.process.end(number) or self.asked

@@ -19,6 +19,7 @@ from digest import approving, migrations
 from digest.bootstrap import Services
 from tests import make, running
 from tests.conftest import Program
+from tests.crash import boundaries
 from tests.sendgrid_stub import Stub
 
 BATCH_SIZE = 3
@@ -30,6 +31,8 @@ SETTINGS = {
     "DIGEST_LATE_HOURS": "168",
 }
 FENCE_MINUTES = "20"
+KEPT_WORDS = 50
+"""What so many processes said is kept, to look at."""
 KEPT, PLAYED = "digest_kept", "digest_played"
 
 
@@ -140,11 +143,16 @@ class Nursery:
             text=True,
         )
 
-    def start(self, command: Sequence[str], *, fate: tuple[str, int, int] | None = None) -> Child:
-        said = self._folder / f"said-{next(self._numbers) % 50}.txt"
+    def start(
+        self, command: Sequence[str], *, fate: tuple[str, int, int] | None = None, machine: str | None = None
+    ) -> Child:
+        """`fate` is the boundary at which it ends itself, at which time it comes by there, and the signal."""
+        number = next(self._numbers) % KEPT_WORDS
+        said, ticket = (self._folder / f"{word}-{number}" for word in ("said", "ticket"))
         said.write_text("")
-        pid = self._ask({"run": list(command), "said": str(said), "fate": fate})["pid"]
-        return Child(self, pid, said, tuple(command))
+        ticket.unlink(missing_ok=True)
+        asked = {"run": list(command), "said": str(said), "ticket": str(ticket), "fate": fate, "machine": machine}
+        return Child(self, self._ask(asked)["pid"], said, ticket)
 
     def signal(self, pid: int, number: int) -> bool:
         sent: bool = self._ask({"signal": number, "pid": pid})["sent"]
@@ -170,9 +178,9 @@ class Nursery:
 class Child:
     """One process."""
 
-    def __init__(self, nursery: Nursery, pid: int, said: Path, command: tuple[str, ...]) -> None:
-        self.pid, self.command = pid, command
-        self._nursery, self._said = nursery, said
+    def __init__(self, nursery: Nursery, pid: int, said: Path, ticket: Path) -> None:
+        self.pid = pid
+        self._nursery, self._said, self._ticket = nursery, said, ticket
         self._code: int | None = None
 
     @property
@@ -185,9 +193,21 @@ class Child:
     def said(self) -> str:
         return self._said.read_text()
 
+    @property
+    def met_its_fate(self) -> bool:
+        """Whether it was ended, by itself or from outside, rather than that it was done."""
+        return self._ticket.exists()
+
     def signal(self, number: int) -> None:
         if self._code is None:
             self._nursery.signal(self.pid, number)
+
+    def end(self, number: int) -> bool:
+        """End it, unless that is done already."""
+        if not boundaries.take(self._ticket):
+            return False
+        self.signal(number)
+        return True
 
     def wait(self) -> int:
         """The exit code. Raises TimeoutError."""
