@@ -144,6 +144,18 @@ def test_after_three_days_it_is_discarded_for_ever(stub: Stub) -> None:
     assert fates(stub) == ["discarded"]
 
 
+def test_the_answer_to_a_cancel_can_be_lost(stub: Stub) -> None:
+    """It was cancelled, or it was not, and nobody is told which; how mail is taken is another matter."""
+    first, second, third = batch_id(stub), batch_id(stub), batch_id(stub)
+    stub.account_faults("accept-503", "503", "accept-cut")
+
+    assert (cancel(stub, first), cancel(stub, second), scheduled(stub, third)) == (503, 503, 202)
+    with pytest.raises(OSError, match=r"reset|closed"):
+        cancel(stub, third)
+    shown = call(stub, "GET", "/v3/user/scheduled_sends")[1]
+    assert [one["batch_id"] for one in shown] == [first, third]
+
+
 def test_time_never_goes_back(stub: Stub) -> None:
     """A typing error in a test is said."""
     with pytest.raises(ValueError, match="forward"):
@@ -359,6 +371,7 @@ def test_a_test_can_post_events_of_its_own(stub: Stub, heard: Webhook) -> None:
         lambda stub: stub.fortune("a@example.com", "sighed"),
         lambda stub: stub.fortunes({"bounce": 2}),
         lambda stub: stub.mischief({"nonsense": 1}),
+        lambda stub: stub.account_faults("hang"),
         lambda stub: stub.mischief({"twice:5": 1}),
         lambda stub: stub.suppress("nobody", "a@example.com"),
     ],

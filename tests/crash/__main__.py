@@ -21,6 +21,7 @@ HEAD = ("database", "processes", "fenced", "signal", "kills", "rounds", "uncerta
 
 def main() -> None:
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # and end what was started
     databases = ("sqlite", "postgresql") if options.database == "both" else (options.database,)
     processes = (options.processes,) if options.processes else (1, 3)
     print("".join(f"{word:>11}" for word in HEAD), flush=True)

@@ -36,11 +36,13 @@ from tests.crash import boundaries
 #: Seconds where the program takes minutes.
 QUICK = Timing(
     connect=timedelta(seconds=1),
+    send=timedelta(seconds=1),
     read=timedelta(seconds=1),
-    lease=timedelta(seconds=4),
+    lease=timedelta(seconds=6),
     backoff=timedelta(seconds=0.02),
     longest_backoff=timedelta(seconds=0.1),
     longest_pause=timedelta(seconds=1),
+    look_around=timedelta(seconds=0.5),
 )
 OFTEN = ("send", "rescue")
 

@@ -24,6 +24,7 @@ SEND = ("edition", "send", make.WEEK, "--yes", "--skip-undo")
 CLOCK, ONE_LOOK = ("clock",), ("clock", "--once", "send")
 DONE, COULD_NOT, IN_PART = 0, 1, 3
 MOST_RUNS = 12
+KILLS_A_ROUND = 15
 ANY_MOMENT = "any moment"
 ENDED_BY_DEATH = "the process that made the call ended"
 
@@ -49,6 +50,7 @@ FAULTS = {
     "hang": 0.004,
     "accept-hang": 0.004,
 }
+ACCOUNT_FAULTS = {"slow:0.02": 0.1, "503": 0.05, "accept-503": 0.05, "cut": 0.03, "accept-cut": 0.05}
 
 
 @dataclass
@@ -94,10 +96,12 @@ class Player:
         self.tally.rounds += 1
         self._scene.again()
         self._scene.stub.faults(chances=FAULTS, seed=self._seed + self.tally.rounds)
+        self._scene.stub.account_faults(chances=ACCOUNT_FAULTS, seed=self._seed + self.tally.rounds)
         if first := next(self._beginning):
             self._until_all_ended([Plan(SEND, first, 1, after=3)])
         plans = self._plans()
-        while self.tally.kills < kills and self._is_open():
+        enough = min(kills, self.tally.kills + KILLS_A_ROUND)
+        while self.tally.kills < enough and self._is_open():
             self._until_all_ended([next(plans) for _ in range(self._processes)], then=plans)
         self._to_the_end()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tests.sendgrid_stub.account import NOT_FOUND, Reply
+from tests.sendgrid_stub.faults import Faults
 
 if TYPE_CHECKING:
     from tests.sendgrid_stub.world import World
@@ -29,10 +30,10 @@ def change(world: World, path: str, asked: Asked) -> Reply:
     return Reply(200, {})
 
 
-def _faults(world: World, asked: Asked) -> None:
-    world.faults.script(asked.get("next", ()))
+def _script(faults: Faults, asked: Asked) -> None:
+    faults.script(asked.get("next", ()))
     if "chances" in asked:
-        world.faults.chances(asked["chances"], seed=asked.get("seed"))
+        faults.chances(asked["chances"], seed=asked.get("seed"))
 
 
 def _clock(world: World, asked: Asked) -> None:
@@ -58,7 +59,8 @@ def _suppress(world: World, asked: Asked) -> None:
 
 
 _CHANGES: dict[str, Callable[[World, Asked], None]] = {
-    "faults": _faults,
+    "faults": lambda world, asked: _script(world.faults, asked),
+    "account-faults": lambda world, asked: _script(world.account_faults, asked),
     "answers": lambda world, asked: world.account.can(asked["to"], asked["status"], asked["with"]),
     "as-usual": lambda world, asked: world.account.as_usual(asked["to"]),
     "clock": _clock,

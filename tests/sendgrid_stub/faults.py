@@ -12,6 +12,8 @@ whether it can know. The names:
     cut               the line cut without an answer      half           the line cut inside the answer
     hang              no answer, line open                drip:SECONDS   an answer, one byte each SECONDS
     midway            the line cut while the body is being read
+
+Those of Mail Send have a script and chances of their own. Anything else under /v3/ knows ok, slow, cut and statuses.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from dataclasses import dataclass
 NAMES = frozenset(
     {"ok", "slow", "close", "early", "no-id", "redirect", "garbage", "cut", "half", "hang", "drip", "midway"}
 )
+FOR_ACCOUNT = frozenset({"ok", "slow", "cut"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,11 @@ class Fault:
 OK = Fault("ok")
 
 
-def parse(text: str) -> Fault:
+def parse(text: str, names: frozenset[str] = NAMES) -> Fault:
     """Raises ValueError for a name there is not."""
     accept = text.startswith("accept-")
     name, _, value = text.removeprefix("accept-").partition(":")
-    if name not in NAMES and not (name.isdecimal() and len(name) == 3):
+    if name not in names and not (name.isdecimal() and len(name) == 3):
         raise ValueError(f"there is no fault {text!r}")
     return Fault(name, value, accept)
 
@@ -58,16 +61,17 @@ def parse(text: str) -> Fault:
 class Faults:
     """The script first; when it is used up, each request draws its fault by chance. Not locked."""
 
-    def __init__(self, *, seed: int) -> None:
+    def __init__(self, *, seed: int, names: frozenset[str] = NAMES) -> None:
+        self._names = names
         self._script: deque[Fault] = deque()
         self._chances: dict[Fault, float] = {}
         self._random = random.Random(seed)
 
     def script(self, texts: Iterable[str]) -> None:
-        self._script.extend(map(parse, texts))
+        self._script.extend([parse(text, self._names) for text in texts])
 
     def chances(self, chances: Mapping[str, float], *, seed: int | None) -> None:
-        self._chances = {parse(text): chance for text, chance in chances.items()}
+        self._chances = {parse(text, self._names): chance for text, chance in chances.items()}
         if seed is not None:
             self._random.seed(seed)
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,17 @@ class Stub:
 
     def faults(self, *script: str, chances: Mapping[str, float] | None = None, seed: int | None = None) -> None:
         """Treat the next Mail Send requests so, one fault each; after the script by chance (see faults.py)."""
+        self._script("faults", script, chances, seed)
+
+    def account_faults(self, *script: str, chances: Mapping[str, float] | None = None, seed: int | None = None) -> None:
+        """The same for every other request: batch ids, scheduled sends, lists."""
+        self._script("account-faults", script, chances, seed)
+
+    def _script(self, whose: str, script: Sequence[str], chances: Mapping[str, float] | None, seed: int | None) -> None:
         document: dict[str, Any] = {"next": script}
         if chances is not None:
             document |= {"chances": dict(chances), "seed": seed}
-        self._call("POST", "faults", document)
+        self._call("POST", whose, document)
 
     def answer(self, what: str, status: int, document: Any) -> None:
         """Answer `what` ("GET /v3/scopes") so from now on."""

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
-from tests.sendgrid_stub.account import Reply
+from tests.sendgrid_stub.account import NOT_FOUND, Reply
 from tests.sendgrid_stub.faults import Fault
 from tests.sendgrid_stub.judge import Judged, error
 from tests.sendgrid_stub.limits import LARGEST_BODY
@@ -101,8 +101,7 @@ class Connection(BaseHTTPRequestHandler):
         elif path.path == MAIL_SEND and self.command == "POST":
             self._mail_send(self.server.world.draw())
         else:
-            name, query = path.path.removeprefix("/v3/"), dict(parse_qsl(path.query))
-            self._reply(self.server.world.reply(self.command, name, query, self._document()))
+            self._account(path.path.removeprefix("/v3/"), dict(parse_qsl(path.query)))
 
     do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = do  # noqa: N815
 
@@ -117,6 +116,23 @@ class Connection(BaseHTTPRequestHandler):
             self.server.hang_up()
             return
         self._reply(self.server.world.control(self.command, path, query, self._document()))
+
+    # Everything else under /v3/
+
+    def _account(self, path: str, query: dict[str, str]) -> None:
+        document = self._document()
+        fault = self.server.world.draw_for_account()
+        if fault.name == "slow":
+            self.server.stopping.wait(fault.seconds)
+        reply = NOT_FOUND
+        if fault.accept or fault.name in ("ok", "slow"):
+            reply = self.server.world.reply(self.command, path, query, document)
+        if fault.name == "cut":
+            self._cut(fault)
+        elif fault.status:
+            self._refuse(fault.status, "so the script says")
+        else:
+            self._reply(reply)
 
     # Mail Send
 

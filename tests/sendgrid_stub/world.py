@@ -11,7 +11,7 @@ from tests.sendgrid_stub import door, events
 from tests.sendgrid_stub.account import Account, Reply
 from tests.sendgrid_stub.clock import Clock
 from tests.sendgrid_stub.events import Happening, Mail
-from tests.sendgrid_stub.faults import Fault, Faults
+from tests.sendgrid_stub.faults import FOR_ACCOUNT, Fault, Faults
 from tests.sendgrid_stub.fortunes import Fortunes
 from tests.sendgrid_stub.hook import Hook
 from tests.sendgrid_stub.judge import Judged, judge
@@ -47,6 +47,7 @@ class World:
         self.memory: Memory = Memory(whole_bodies=self._whole_bodies)
         self.account: Account = Account(seed=self._seed, margin=self._margin)
         self.faults: Faults = Faults(seed=self._seed)
+        self.account_faults: Faults = Faults(seed=self._seed, names=FOR_ACCOUNT)
         self.fortunes: Fortunes = Fortunes(seed=self._seed)
         self.clock: Clock = Clock()
         self.hook: Hook = Hook(self.clock, seed=self._seed)
@@ -93,6 +94,11 @@ class World:
             self._mail_requests += 1
             self._undecided += 1
             return self.faults.draw()
+
+    def draw_for_account(self) -> Fault:
+        """The same for any other request."""
+        with self._lock:
+            return self.account_faults.draw()
 
     def decided(self) -> None:
         """It was taken by now, or it never will be."""
