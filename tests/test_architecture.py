@@ -15,6 +15,7 @@ DOORS = ("digest/cli/", "digest/web/")
 
 # Decisions: values in, values out. No models, no session, no clock.
 PURE = {
+    "digest/breaker.py",
     "digest/facts.py",
     "digest/headers.py",
     "digest/json_pieces.py",
@@ -26,6 +27,7 @@ PURE = {
     "digest/people/typos.py",
     "digest/personal.py",
     "digest/plots.py",
+    "digest/providers.py",
     "digest/remarks.py",
     "digest/variants.py",
     "digest/waves.py",
