@@ -53,6 +53,8 @@ def upgrade() -> None:
 
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
         batch_op.add_column(sa.Column('hard_bounced_at', sa.DateTime(timezone=True), nullable=True))
+        batch_op.create_index('ix_deliveries_complained', ['edition_id', 'id'], unique=False, sqlite_where=sa.text('complained_at IS NOT NULL'), postgresql_where=sa.text('complained_at IS NOT NULL'))
+        batch_op.create_index('ix_deliveries_hard_bounced', ['edition_id', 'id'], unique=False, sqlite_where=sa.text('hard_bounced_at IS NOT NULL'), postgresql_where=sa.text('hard_bounced_at IS NOT NULL'))
 
     with op.batch_alter_table('editions', schema=None) as batch_op:
         batch_op.add_column(sa.Column('wave_until', sa.DateTime(timezone=True), nullable=True))
@@ -70,6 +72,8 @@ def downgrade() -> None:
         batch_op.drop_column('wave_until')
 
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
+        batch_op.drop_index('ix_deliveries_hard_bounced', sqlite_where=sa.text('hard_bounced_at IS NOT NULL'), postgresql_where=sa.text('hard_bounced_at IS NOT NULL'))
+        batch_op.drop_index('ix_deliveries_complained', sqlite_where=sa.text('complained_at IS NOT NULL'), postgresql_where=sa.text('complained_at IS NOT NULL'))
         batch_op.drop_column('hard_bounced_at')
 
     with op.batch_alter_table('batches', schema=None) as batch_op:
