@@ -51,6 +51,7 @@ JOBS = (
     Job("letters", 5, "post letters and notices", jobs.letters),
     Job("imports", 3, "check and bring in the lists that staff have uploaded", jobs.bring_in_lists),
     Job("suppressions", 600, "read the provider's suppression lists once a day", jobs.suppressions),
+    Job("watch", 15, "stop an edition that does harm, or tell staff", jobs.watch),
     Job("rescue", 30, "free what dead workers left behind", jobs.rescue),
     Job("tidy", 3600, "forget what is no longer needed", jobs.tidy),
 )

@@ -161,6 +161,8 @@ def _softened(verdict: Verdict, worst: str, there: Counted, rest: Counted) -> Ve
     measure, counted, why = verdict.measure, verdict.counted, verdict.why
     at_worst = f"{there.wrong:,} of them at {worst}"
     elsewhere = f"{_in_words(measure, rest)} elsewhere"
+    if not rest.of:
+        return verdict
     if not measure.could_tell(rest.of):
         few = f"{why}. {at_worst}; {rest.of:,} {measure.of} elsewhere are too few to show that it is only there"
         return Verdict(measure, counted, Says.STOP, few)

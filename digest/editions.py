@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from database import claim
-from digest import batches
+from digest import answers, batches
 from digest.errors import DigestError
 from digest.facts import ComparisonFacts
 from digest.models import Comparison, Considered, Edition, EditionLog, EditionState, Entry, RenderingRow, Tool
@@ -32,6 +32,10 @@ MOVES: dict[EditionState, set[EditionState]] = {
 }
 
 
+NAMELESS = "command line"
+"""Who did something where nobody said who they are."""
+
+
 class NoSuchEdition(DigestError):
     """There is no edition of that week."""
 
@@ -46,6 +50,16 @@ class TakenElsewhere(DigestError):
 
 class NewerHasBegun(DigestError):
     """A newer edition has already gone out; resuming this one needs --stale."""
+
+
+class NeedsAName(DigestError):
+    """The breaker halted this edition, so resuming it needs somebody's name."""
+
+    def __init__(self, edition: Edition) -> None:
+        super().__init__(
+            f"The breaker halted {edition.week}, so a person must answer for going on: "
+            f"digest edition resume {edition.week} --by EMAIL --why TEXT"
+        )
 
 
 class WentOutBefore(DigestError):
@@ -120,12 +134,14 @@ def resume(session: Session, edition: Edition, *, why: str, by: str, now: dateti
 
     An approved edition that should have left already leaves now.
 
-    Raises NewerHasBegun unless `stale`, and WentOutBefore.
+    Raises NewerHasBegun unless `stale`, WentOutBefore, and NeedsAName where the breaker halted it.
     """
     if edition.state is not HALTED:
         raise NotThatMove(f"Edition {edition.week} is {edition.state}; only a halted one can be resumed.")
     if edition.journaled_begun_at is not None:
         raise WentOutBefore(edition)
+    if by == NAMELESS and answers.answered(session, edition.id).waits:
+        raise NeedsAName(edition)
     newer = sa.select(Edition.week).where(Edition.week > edition.week, has_begun()).limit(1)
     begun = session.scalars(newer).one_or_none()
     if begun and not stale:

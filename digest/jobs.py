@@ -26,6 +26,7 @@ from digest import (
     suppression_sync,
     tidying,
     unreachable,
+    watching,
     weeks,
     workers,
 )
@@ -184,6 +185,11 @@ def _remind(session: Session, edition: Edition, site_url: str, now: datetime) ->
 def send(services: Services, shift: Shift) -> str:
     """Prepare what is due and hand over what is being sent."""
     return sending.send_due(services, clock=shift.clock, stop=shift.stop)
+
+
+def watch(services: Services, shift: Shift) -> str:
+    """Stop an edition whose readers complain or whose mail bounces, or tell staff."""
+    return ", ".join(watching.look(services, shift.clock()))
 
 
 def letters(services: Services, shift: Shift) -> str:

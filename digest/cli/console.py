@@ -49,6 +49,13 @@ def note(text: str) -> None:
     err.print(text, markup=False)
 
 
+def somebody(given: str) -> str:
+    """Who `--by` names, without the spaces around it. Raises WrongUsage where it names nobody."""
+    if not given.strip():
+        raise WrongUsage("--by says who does this; it cannot be empty.")
+    return given.strip()
+
+
 def stop(code: int) -> NoReturn:
     raise typer.Exit(code)
 

@@ -34,7 +34,10 @@ app = typer.Typer(no_args_is_help=True, help="One week's digest, from draft to n
 
 WeekArgument = Annotated[str, typer.Argument(metavar="WEEK", help="Such as 2026-W47, or latest.")]
 Why = Annotated[str, typer.Option("--why", help="Kept in the edition's log.")]
-SHELL = "command line"
+By = Annotated[
+    str, typer.Option("--by", metavar="EMAIL", help="Who does it; kept as given.", callback=console.somebody)
+]
+SHELL = editions.NAMELESS
 FARTHEST = timedelta(days=60)
 
 
@@ -145,7 +148,10 @@ def test(week: WeekArgument, to: Annotated[list[str], typer.Option("--to", metav
 @app.command()
 def approve(
     week: WeekArgument,
-    by: Annotated[str, typer.Option("--by", metavar="EMAIL", help="Who approves; kept as given.")],
+    by: Annotated[
+        str,
+        typer.Option("--by", metavar="EMAIL", help="Who approves; kept as given.", callback=console.somebody),
+    ],
     at: Annotated[
         str | None, typer.Option("--at", metavar="TIME|now", help="When it leaves, if not as planned.")
     ] = None,
@@ -156,8 +162,6 @@ def approve(
 ) -> None:
     """Freeze the exact bytes that will go out."""
     moment = console.editorial_now(now)
-    if not by.strip():
-        raise console.WrongUsage("--by says who approves; it cannot be empty.")
     with opened() as services:
         edition = approving.approve(
             services, week, by=by, send_at=_send_at(at, moment), seen_hash=seen_hash, now=moment
@@ -204,28 +208,29 @@ def status(week: WeekArgument, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def hold(week: WeekArgument, why: Why) -> None:
+def hold(week: WeekArgument, why: Why, by: By = SHELL) -> None:
     """Approved or sending → halted: nothing more begins."""
-    _move(week, why, editions.hold)
+    _move(week, why, editions.hold, by=by)
 
 
 @app.command()
 def resume(
     week: WeekArgument,
     why: Why,
+    by: By = SHELL,
     stale: Annotated[bool, typer.Option("--stale", help="Although a newer one has begun.")] = False,
 ) -> None:
-    """Halted → back to the state before."""
+    """Halted → back to the state before. What the breaker halted needs --by."""
     with opened() as services, services.database.writing() as session:
         edition = editions.find(session, week)
-        editions.resume(session, edition, why=why, by=SHELL, now=console.real_now(), stale=stale)
+        editions.resume(session, edition, why=why, by=by, now=console.real_now(), stale=stale)
         console.say(f"{edition.week} is {edition.state}")
 
 
 @app.command()
-def stop(week: WeekArgument, why: Why) -> None:
+def stop(week: WeekArgument, why: Why, by: By = SHELL) -> None:
     """Halted → stopped: the rest is withheld for good."""
-    _move(week, why, editions.stop)
+    _move(week, why, editions.stop, by=by)
 
 
 @app.command()
@@ -240,10 +245,10 @@ def reopen(week: WeekArgument, why: Why) -> None:
     _move(week, why, editions.reopen)
 
 
-def _move(week: str, why: str, move: Any) -> None:
+def _move(week: str, why: str, move: Any, *, by: str = SHELL) -> None:
     with opened() as services, services.database.writing() as session:
         edition = editions.find(session, week)
-        move(session, edition, why=why, by=SHELL, now=console.real_now())
+        move(session, edition, why=why, by=by, now=console.real_now())
         console.say(f"{edition.week} is {edition.state}")
 
 
