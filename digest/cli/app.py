@@ -36,6 +36,7 @@ def _register() -> None:
         edition,
         events,
         gathering,
+        kill_switch,
         serve,
         staff,
         subscribers,
@@ -47,6 +48,7 @@ def _register() -> None:
     app.add_typer(edition.app, name="edition")
     app.add_typer(batches.app, name="batches")
     app.add_typer(events.app, name="events")
+    app.add_typer(kill_switch.app, name="kill-switch")
     app.add_typer(subscribers.app, name="subscribers")
     app.add_typer(staff.app, name="staff")
     app.add_typer(audit.app, name="audit")
