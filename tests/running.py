@@ -24,7 +24,7 @@ PATIENCE = 60.0
 """Seconds a test waits for what should take a few: the machine may be busy."""
 
 LAST_LINE = "accepted "
-"""How the last line of what `digest edition send` prints begins."""
+"""How a line at the end of what `digest edition send` prints begins."""
 
 # Forks a child for each line, so that a run costs no start. The child is not reaped before it is asked for: until then
 # its number can belong to nobody else.

@@ -18,15 +18,16 @@ from digest import (
     previewing,
     proofs,
     sending,
+    standings,
     stats,
 )
 from digest.bootstrap import Services
-from digest.cli import console
+from digest.cli import console, numbers_words
 from digest.cli.console import AsJson, At
 from digest.cli.sending_bar import send_with_bar
 from digest.cli.services import opened
 from digest.errors import DigestError
-from digest.models import Edition, EditionState
+from digest.models import Edition
 from digest.settings import is_loopback
 from digest.weeks import Week
 
@@ -193,16 +194,19 @@ def send(
         with services.database.reading() as session:
             edition = editions.find(session, edition.week)
             numbers = stats.numbers(session, edition)
-    _report(numbers, edition, as_json=as_json)
+            standing = standings.standing(session, edition, now=console.real_now())
+    numbers_words.report(numbers, edition, standing, as_json=as_json)
+    numbers_words.judge(numbers, edition)
 
 
 @app.command()
 def status(week: WeekArgument, as_json: AsJson = False) -> None:
-    """The numbers, each in the words of the ledger."""
+    """The numbers, each in the words of the ledger, and what it waits for. Exit 1 if they do not add up."""
     with opened() as services, services.database.reading() as session:
         edition = editions.find(session, week)
         numbers = stats.numbers(session, edition)
-    _report(numbers, edition, as_json=as_json, judge=False)
+        standing = standings.standing(session, edition, now=console.real_now())
+    numbers_words.report(numbers, edition, standing, as_json=as_json)
     if not numbers.adds_up:
         console.stop(console.COULD_NOT)
 
@@ -286,40 +290,6 @@ def _ask(edition: Edition, candidates: int, services: Services, *, yes: bool) ->
         raise NobodySaidYes
     way = "to the outbox" if services.transport.kind == "outbox" else f"through {services.transport.kind}"
     typer.confirm(f"Hand {edition.week} over to {candidates:,} candidates {way}?", abort=True)
-
-
-def _report(numbers: stats.Numbers, edition: Edition, *, as_json: bool, judge: bool = True) -> None:
-    """The numbers; with `judge`, the exit code tells whether everything went out."""
-    if as_json:
-        console.print_json(numbers.model_dump())
-    else:
-        for line in _lines(numbers, edition):
-            console.say(line)
-    if not judge:
-        return
-    if not numbers.adds_up or edition.state in (EditionState.HALTED, EditionState.STOPPED):
-        console.stop(console.IN_PART if numbers.accepted else console.COULD_NOT)
-    if numbers.waiting or numbers.in_flight or numbers.refused or numbers.uncertain:
-        console.stop(console.IN_PART)
-
-
-def _lines(numbers: stats.Numbers, edition: Edition) -> list[str]:
-    lines = [f"{numbers.week} is {numbers.state}{': ' + edition.why if edition.why else ''}"]
-    lines.append(
-        f"candidates {numbers.candidates:,} = left out {numbers.left_out:,} + deliveries {numbers.deliveries:,}"
-    )
-    lines += [f"  left out, {reason}: {count:,}" for reason, count in numbers.left_out_by.items()]
-    lines.append(
-        f"deliveries {numbers.deliveries:,} = waiting {numbers.waiting:,} + in flight {numbers.in_flight:,} "
-        f"+ accepted {numbers.accepted:,} + withheld {numbers.withheld:,} + refused {numbers.refused:,} "
-        f"+ uncertain {numbers.uncertain:,}"
-    )
-    lines += [f"  withheld, {reason}: {count:,}" for reason, count in numbers.withheld_by.items()]
-    lines.append(
-        f"accepted {numbers.accepted:,} = dropped {numbers.dropped:,} + bounced {numbers.bounced:,} "
-        f"+ delivered {numbers.delivered:,} + unreported {numbers.unreported:,}"
-    )
-    return lines + [f"DOES NOT ADD UP: {gap}" for gap in numbers.gaps()]
 
 
 def _problems(session: Any, edition: Edition, services: Services) -> list[Any]:
