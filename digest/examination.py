@@ -11,11 +11,21 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from digest import jobs, migrations, outcomes, postman
+from digest import answers, jobs, migrations, outcomes, pauses, postman
 from digest.bootstrap import Services
 from digest.errors import DigestError
 from digest.letter_links import EXPIRED, NoLongerOwed
-from digest.models import Batch, Edition, Letter, LetterState, ProviderEvent, Request, Source
+from digest.models import (
+    Batch,
+    BatchState,
+    Edition,
+    EditionState,
+    Letter,
+    LetterState,
+    ProviderEvent,
+    Request,
+    Source,
+)
 from digest.people import limits
 from digest.people.erasing import ERASED
 from digest.proofs import Envelope
@@ -57,6 +67,9 @@ def examine(services: Services, *, now: datetime) -> list[Finding]:
         _requests,
         _letters,
         _sources,
+        _editions,
+        _batches,
+        _kill_switch,
         _templates,
         _events,
         _way_out,
@@ -186,6 +199,48 @@ def _sources(services: Services, _now: datetime) -> Iterator[Finding]:
             yield Finding("source", False, problems[url].splitlines()[0])
         else:
             yield Finding("source", True, url)
+
+
+def _editions(services: Services, _now: datetime) -> Iterator[Finding]:
+    """A halted edition waits for a person, however long it takes them to look."""
+    with services.database.reading() as session:
+        halted = session.scalars(sa.select(Edition).where(Edition.state == EditionState.HALTED).order_by(Edition.week))
+        found = [(edition.week, edition.why, answers.answered(session, edition.id).waits) for edition in halted]
+    for week, why, by_the_breaker in found:
+        name = " --by EMAIL" if by_the_breaker else ""
+        mend = (
+            f"`digest edition resume {week}{name} --why TEXT` goes on, `digest edition stop {week} --why TEXT` ends it"
+        )
+        yield Finding("edition", False, f"{week} is halted: {(why or 'nobody said why').rstrip('.')}; {mend}")
+    if not found:
+        yield Finding("editions", True, "none is halted")
+
+
+def _batches(services: Services, _now: datetime) -> Iterator[Finding]:
+    with services.database.reading() as session:
+        uncertain = session.execute(
+            sa.select(Edition.week, sa.func.count())
+            .join(Batch, Batch.edition_id == Edition.id)
+            .where(Batch.state == BatchState.UNCERTAIN)
+            .group_by(Edition.week)
+            .order_by(Edition.week)
+        ).all()
+    for week, count in uncertain:
+        which = "batch is" if count == 1 else "batches are"
+        mend = f"`digest batches {week}` shows what is known, `digest batches settle ID` says what became of each"
+        yield Finding("batches", False, f"{count:,} {which} uncertain in {week}: {mend}")
+    if not uncertain:
+        yield Finding("batches", True, "none is uncertain")
+
+
+def _kill_switch(services: Services, _now: datetime) -> Iterator[Finding]:
+    with services.database.reading() as session:
+        pause = pauses.kill_switch(session)
+    if pause is None:
+        yield Finding("kill switch", True, "off: mails may go out")
+    else:
+        since = f"on since {pause.since:%Y-%m-%d %H:%M} UTC by {pause.by}: {pause.because.rstrip('.')}"
+        yield Finding("kill switch", False, f"{since}; nothing goes out until `digest kill-switch off --why TEXT`")
 
 
 def _templates(services: Services, _now: datetime) -> Iterator[Finding]:

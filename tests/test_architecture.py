@@ -51,6 +51,7 @@ HOMES = {
     "fastapi": ("digest/web/",),
     "starlette": ("digest/web/",),
     "uvicorn": ("digest/cli/serve.py",),
+    "prometheus_client": ("digest/web/metrics.py",),
     "typer": ("digest/cli/",),
     "rich": ("digest/cli/",),
     "apscheduler": ("scheduler.py",),

@@ -19,6 +19,7 @@ from digest.web import (
     feeds,
     health,
     imports,
+    metrics,
     my_data,
     numbers,
     pages,
@@ -60,7 +61,7 @@ def create_app(services: Services) -> FastAPI:
     # The feeds stand before the editions: a week is whatever comes behind /archive/.
     public = (sign_up, embed, feeds, archive, subscription, my_data)
     operators = (people_list, people_bulk, person, imports, exports, numbers, suppressions)
-    for part in (*public, *operators, health, webhooks, sign_in, staff, static):
+    for part in (*public, *operators, health, metrics, webhooks, sign_in, staff, static):
         app.include_router(part.router)
     app.add_middleware(AnyMethod)
     app.mount("/api", create_api(services))

@@ -49,11 +49,11 @@ def _checks(services: Services, now: datetime) -> dict[str, str]:
         # What the driver says may name hosts and users: it goes to the log, not to whoever asks.
         log.warning("not ready", why=str(why).splitlines()[0])
         return {"database": "cannot be reached"}
-    journal = {"journal": _journal(services.journal.path)} if services.journal is not None else {}
-    return {"database": "ok", "migrations": "ok", "clock": _clock(beat, now), **journal}
+    kept = {"journal": journal(services.journal.path)} if services.journal is not None else {}
+    return {"database": "ok", "migrations": "ok", "clock": _clock(beat, now), **kept}
 
 
-def _journal(path: Path) -> str:
+def journal(path: Path) -> str:
     """No opt-out can be stored without it. Opened as for a line more, but nothing is written or begun."""
     try:
         if path.exists() or not os.access(path.parent, os.W_OK | os.X_OK):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 import sqlalchemy as sa
 
-from digest import examination, outcomes, postman
+from digest import breaker, editions, examination, outcomes, pauses, postman, sending
 from digest.bootstrap import Services
-from digest.models import Letter, RequestKind
+from digest.models import Batch, BatchState, Letter, RequestKind
 from digest.people import erasing, requests
 from digest.transport import Refused
 from subscribers import addresses, roster
@@ -115,3 +116,51 @@ def test_posts_whose_signature_did_not_fit_are_counted_by_the_day(scripted: Serv
 def test_a_folder_is_told_of_nothing(services: Services) -> None:
     """Where mails go to the outbox, no events are due."""
     assert "events" not in [each.name for each in examination.examine(services, now=NOW)]
+
+
+def findings(services: Services) -> dict[str, tuple[bool | None, str]]:
+    return {each.name: (each.ok, each.words) for each in examination.examine(services, now=NOW)}
+
+
+def test_nothing_in_trouble_is_said_to_be_well(services: Services) -> None:
+    """No halted edition, no uncertain batch, no kill switch."""
+    found = findings(services)
+
+    assert [found[name][0] for name in ("editions", "batches", "kill switch")] == [True, True, True]
+
+
+@pytest.mark.parametrize(("by", "needs"), [("otto@example.com", "resume 2026-W47 --why"), (breaker.NAME, "--by EMAIL")])
+def test_a_halted_edition_is_said_with_its_mend(scripted: Services, by: str, needs: str) -> None:
+    """Why it is halted, and how to go on: with a name, where the breaker did it."""
+    make.approved(scripted, readers=30)
+    sending.prepare(scripted, make.WEEK, by="test", now=make.SEND)
+    with scripted.database.writing() as session:
+        editions.hold(session, editions.find(session, make.WEEK), why="Too many bounces.", by=by, now=make.SEND)
+    ok, words = findings(scripted)["edition"]
+
+    assert ok is False
+    assert words.startswith("2026-W47 is halted: Too many bounces; `digest edition resume 2026-W47")
+    assert needs in words
+
+
+def test_uncertain_batches_are_said_with_their_mend(scripted: Services) -> None:
+    """How many, of which edition."""
+    make.approved(scripted, readers=30)
+    sending.prepare(scripted, make.WEEK, by="test", now=make.SEND)
+    with scripted.database.writing() as session:
+        session.execute(sa.update(Batch).values(state=BatchState.UNCERTAIN))
+    ok, words = findings(scripted)["batches"]
+
+    assert ok is False
+    assert words.startswith("3 batches are uncertain in 2026-W47: `digest batches 2026-W47` shows what is known")
+
+
+def test_a_kill_switch_left_on_is_said_with_its_mend(services: Services) -> None:
+    """Since when, by whom, why."""
+    with services.database.writing() as session:
+        pauses.kill(session, because="wrong links", by="otto@example.com", now=NOW)
+
+    ok, words = findings(services)["kill switch"]
+
+    assert ok is False
+    assert words.startswith("on since 2026-11-17 10:00 UTC by otto@example.com: wrong links; nothing goes out until")
