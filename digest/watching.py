@@ -64,7 +64,10 @@ _remembered: WeakKeyDictionary[Database, dict[int, Remembered]] = WeakKeyDiction
 
 
 def look(services: Services, now: datetime) -> list[str]:
-    """Judge every edition that is being sent or was within seven days; what was done about it, in words."""
+    """Judge every edition that is being sent or was within seven days; what was done about it, in words.
+
+    Opens transactions of its own: not to be called inside one.
+    """
     memory = _remembered.setdefault(services.database, {})
     with services.database.reading() as session:
         watched = list(_watched(session, now))
