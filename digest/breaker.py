@@ -24,7 +24,7 @@ Where what went wrong is one mailbox provider's opinion of us, stopping would pu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil, log
@@ -143,9 +143,9 @@ def judge_apart(measure: Measure, by_domain: Mapping[str, Counted]) -> Verdict:
     if verdict.says is not Says.STOP or not by_provider:
         return verdict
     worst = max(by_provider, key=lambda provider: (measure.odds(by_provider[provider]), provider))
-    untold = (by_provider[each] for each in measure.untold_at if each in by_provider and each != worst)
-    rest = everywhere - by_provider[worst] - sum(untold, start=NONE)
-    return _softened(verdict, worst, by_provider[worst], rest)
+    silent = sorted(each for each in measure.untold_at if each in by_provider and each != worst)
+    rest = everywhere - by_provider[worst] - sum((by_provider[each] for each in silent), start=NONE)
+    return _softened(verdict, worst, by_provider[worst], rest, silent)
 
 
 def _by_provider(by_domain: Mapping[str, Counted]) -> dict[str, Counted]:
@@ -157,17 +157,18 @@ def _by_provider(by_domain: Mapping[str, Counted]) -> dict[str, Counted]:
     return found
 
 
-def _softened(verdict: Verdict, worst: str, there: Counted, rest: Counted) -> Verdict:
+def _softened(verdict: Verdict, worst: str, there: Counted, rest: Counted, silent: Sequence[str]) -> Verdict:
     measure, counted, why = verdict.measure, verdict.counted, verdict.why
     at_worst = f"{there.wrong:,} of them at {worst}"
-    elsewhere = f"{_in_words(measure, rest)} elsewhere"
+    where = f"elsewhere, without {' and '.join(silent)}," if silent else "elsewhere"
+    elsewhere = f"{_in_words(measure, rest)} {where}"
     if not rest.of:
         return verdict
     if not measure.could_tell(rest.of):
-        few = f"{why}. {at_worst}; {rest.of:,} {measure.of} elsewhere are too few to show that it is only there"
+        few = f"{why}. {at_worst}; {rest.of:,} {measure.of} {where} are too few to show that it is only there"
         return Verdict(measure, counted, Says.STOP, few)
     if rest.wrong >= measure.alarms_at(rest.of):
-        more = f"{why}. {at_worst}, but not only there: {elsewhere}"
+        more = f"{why}. {at_worst}, but not only there: {elsewhere.rstrip(',')}"
         return Verdict(measure, counted, Says.STOP, more)
     only = f"{why}. But it is only {worst}, with {_in_words(measure, there)}; {elsewhere} are healthy"
     return Verdict(measure, counted, Says.ALARM, only, provider=worst)
