@@ -9,12 +9,11 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from digest import breaker, pauses, submitting, watching
+from digest import breaker, finishing, pauses, watching
 from digest.answers import answered
 from digest.breaker import COMPLAINTS, HARD_BOUNCES, Counted, Measure
-from digest.models import Batch, BatchState, Edition, EditionState
-
-FIRST_WAVE, REST = 1, 2
+from digest.finishing import UNFINISHED
+from digest.models import Batch, Edition, EditionState
 
 
 class Wave(BaseModel):
@@ -88,20 +87,21 @@ def standing(session: Session, edition: Edition, *, now: datetime) -> Standing:
 
 def _wave(session: Session, edition: Edition, now: datetime) -> Wave | None:
     """None where everything is one wave, or not prepared."""
-    width = sa.func.sum(Batch.last_delivery - Batch.first_delivery + 1)
-    unfinished = sa.func.count().filter(Batch.state.in_((BatchState.PENDING, BatchState.SUBMITTING)))
-    rows = session.execute(
-        sa.select(Batch.wave, width, unfinished).where(Batch.edition_id == edition.id).group_by(Batch.wave)
-    )
-    waves = {wave: (int(size), int(left)) for wave, size, left in rows}
-    if REST not in waves or FIRST_WAVE not in waves:
+    first = Batch.wave == 1
+    size, left, rest = session.execute(
+        sa.select(
+            sa.func.sum(Batch.last_delivery - Batch.first_delivery + 1).filter(first),
+            sa.func.count().filter(first, Batch.state.in_(UNFINISHED)),
+            sa.func.count().filter(sa.not_(first)),
+        ).where(Batch.edition_id == edition.id)
+    ).one()
+    if not rest or not size:
         return None
-    size, left = waves[FIRST_WAVE]
     until = edition.wave_until
     if until is None and left:
-        return Wave(size=size, state="going out", until=None)
+        return Wave(size=int(size), state="going out", until=None)
     waited_for = until is None or until > now
-    return Wave(size=size, state="being waited for" if waited_for else "over", until=until)
+    return Wave(size=int(size), state="being waited for" if waited_for else "over", until=until)
 
 
 def _waits(session: Session, edition: Edition, now: datetime) -> Waits | None:
@@ -109,7 +109,7 @@ def _waits(session: Session, edition: Edition, now: datetime) -> Waits | None:
         return Waits(why=edition.why or "it is halted", until=None)
     if edition.state is EditionState.APPROVED and edition.send_at > now:
         return Waits(why="it is not due yet", until=edition.send_at)
-    found = submitting.waiting(session, edition, now=now)
+    found = finishing.waiting(session, edition, now=now)
     return None if found is None else Waits(why=found.why, until=found.until)
 
 
