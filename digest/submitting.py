@@ -29,7 +29,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from digest import batches, fences, finishing, recording, settling, workers
+from digest import batches, fences, finishing, recording, settling, watching, workers
 from digest.batches import Claimed, HandOver, Reader
 from digest.bootstrap import Services
 from digest.errors import DigestError
@@ -251,11 +251,13 @@ class Submitter:
             self._progress(len(answer.request.outgoing.recipients))
 
     def _look_around(self) -> None:
-        """Every so often: attempts that can still be called back must not wait for the end of a long edition."""
+        """Every so often: what can be called back must not wait for the end of a long edition, nor must the breaker,
+        which no clock may look after where an edition is sent by hand."""
         now = self._clock()
         if now >= self._looked_at + self._timing.look_around:
             self._looked_at = now
             fences.call_back(self._services, now=now)
+            watching.look(self._services, now)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -516,3 +517,26 @@ def test_a_halt_between_the_waves_keeps_the_rest(scripted: Services) -> None:
     run(services)
 
     assert len(transport.addresses()) == 10
+
+
+# — the breaker —
+
+
+def test_whoever_hands_over_looks_at_the_breaker(scripted: Services) -> None:
+    """Sent by hand with no clock running: a storm of hard bounces stops it between two batches all the same."""
+    transport = ready(scripted, 200)
+    services = replace(one_at_a_time(scripted), timing=replace(scripted.timing, look_around=timedelta(0)))
+
+    def bounce(_: Request) -> None:
+        """Once five batches are out, everybody in them bounces."""
+        if len(transport.calls) == 5:
+            with services.database.writing() as session:
+                session.execute(sa.update(Delivery).values(bounced_at=now(), hard_bounced_at=now()))
+
+    transport.before_post = bounce
+    done = run(services)
+
+    assert done.state == "halted"
+    assert done.accepted < 100
+    with services.database.reading() as session:
+        assert "hard bounces" in (editions.find(session, make.WEEK).why or "")
