@@ -45,7 +45,7 @@ _INTO_SQLITE = (
 )
 _NEW_IN_SQLITE = "SELECT event_key FROM provider_events WHERE id > ?"
 # Binary: as text, psycopg writes each array element by element in Python, which takes longer than storing it.
-_INTO_POSTGRES = (
+INTO_POSTGRES = (
     f"INSERT INTO provider_events ({_COLUMNS}) SELECT * FROM unnest({', '.join(f'%b::{kind}[]' for kind in _KINDS)})"  # noqa: S608
     " ON CONFLICT DO NOTHING RETURNING event_key"
 )
@@ -78,10 +78,11 @@ def insert(session: Session, rows: Sequence[Row]) -> set[str]:
         return set()
     run = session.connection().exec_driver_sql
     if not _is_sqlite(session):
-        return set(run(_INTO_POSTGRES, _columns(ordered)).scalars())
+        return set(run(INTO_POSTGRES, _columns(ordered)).scalars())
     # Nobody else writes in this transaction: what is above this one is ours.
     last = run("SELECT coalesce(max(id), 0) FROM provider_events").scalar_one()
-    run(_INTO_SQLITE, [(*row[:4], in_sqlite(row.happened_at), in_sqlite(row.received_at), *row[6:]) for row in ordered])
+    received = in_sqlite(ordered[0].received_at)  # they came together
+    run(_INTO_SQLITE, [(*row[:4], in_sqlite(row.happened_at), received, *row[6:]) for row in ordered])
     return set(run(_NEW_IN_SQLITE, (last,)).scalars())
 
 

@@ -23,7 +23,7 @@ from digest.event_rows import Row, Stamp
 from digest.models import Batch, BatchState, Delivery, Edition, EditionState, FencedAttempt
 from digest.people import limits
 from digest.sendgrid_events import Event, without_person
-from digest.sendgrid_policy import Meaning, Trouble, meaning_of
+from digest.sendgrid_policy import REACHING_CONSENT, Meaning, Trouble, meaning_of
 from subscribers import addresses, consent, standings
 from subscribers.addresses import BadAddress
 from subscribers.models import RefusedAddress, State, Subscriber
@@ -82,19 +82,20 @@ def take_in(database: Database, events: Sequence[Event], *, now: datetime) -> Re
 def _pieces(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
     begins = signals = 0
     for place, event in enumerate(events):
-        signals += meaning_of(event).act is not None
+        is_signal = event.kind in REACHING_CONSENT
+        signals += is_signal
         if place - begins == AT_ONCE or signals > SIGNALS_AT_ONCE:
             yield events[begins:place]
-            begins, signals = place, int(meaning_of(event).act is not None)
+            begins, signals = place, int(is_signal)
     if begins < len(events):
         yield events[begins:]
 
 
 def record(session: Session, events: Sequence[Event], *, now: datetime) -> Recorded:
     """Store what is new of these events, with all that follows from it. The caller commits."""
-    keyed = _keyed(session, events, now)
-    fresh = event_rows.insert(session, [row for row, _ in keyed])
-    told = [Told(event, meaning_of(event), row.happened_at) for row, event in keyed if row.event_key in fresh]
+    pairs = keyed(session, events, now)
+    fresh = event_rows.insert(session, [row for row, _ in pairs])
+    told = [Told(event, meaning_of(event), row.happened_at) for row, event in pairs if row.event_key in fresh]
     weeks = editions_of(session, told)
     stamp(session, told, weeks)
     settle(session, (each.event for each in told), now=now)
@@ -112,12 +113,12 @@ def count_forged(database: Database, *, now: datetime) -> None:
 # — stored once —
 
 
-def _keyed(session: Session, events: Sequence[Event], now: datetime) -> list[tuple[Row, Event]]:
+def keyed(session: Session, events: Sequence[Event], now: datetime) -> list[tuple[Row, Event]]:
     """Each event with its row; what is in here twice is left out."""
     post = secrets.randbits(63)
-    keyed, known = hashes(session), _address_keys(events)
+    seal, known = hashes(session).of, _address_keys(events)
     erased = standings.refusals(session, list({key for key in known.values() if key}))
-    hashed = {address: keyed.of(key) for address, key in known.items() if key}
+    hashed = {address: seal(key) for address, key in known.items() if key}
     found: dict[str, tuple[Row, Event]] = {}
     contents: set[str] = set()
     for event in events:
@@ -176,8 +177,9 @@ def _content(event: Event, address_hash: str | None) -> str:
         about = f"other {event.message_id} {address_hash}"
     else:
         return f"raw\n{event.raw}"
-    said = (event.kind, event.happened_at, event.detail, event.type, event.classification, event.by_machine)
-    return "\n".join((about, *map(str, said), event.reason or ""))
+    at = event.happened_at.timestamp() if event.happened_at else None
+    what = f"{event.kind}\n{at}\n{event.detail}\n{event.type}\n{event.classification}\n{event.by_machine}"
+    return f"{about}\n{what}\n{event.reason}"
 
 
 def _digest(text: str) -> str:
@@ -234,17 +236,15 @@ def earliest(told: Iterable[Told], weeks: Mapping[str, int]) -> dict[str, dict[t
 
 def settle(session: Session, events: Iterable[Event], *, now: datetime) -> None:
     """Every event that names an attempt proves that the provider had it, whatever became of the mail."""
-    if named := attempts(events):
+    named = attempts(events)
+    if named:
         settling.seen(session, named - _known_as_taken(session, named), now=now)
 
 
 def attempts(events: Iterable[Event]) -> set[settling.Seen]:
     """The attempts that these events name."""
-    return {
-        settling.Seen(event.week, event.batch, event.attempt)
-        for event in events
-        if event.week and event.batch and event.attempt
-    }
+    named = {(event.week, event.batch, event.attempt) for event in events if event.batch}
+    return {settling.Seen(week, batch, attempt) for week, batch, attempt in named if week and batch and attempt}
 
 
 def _known_as_taken(session: Session, named: set[settling.Seen]) -> set[settling.Seen]:

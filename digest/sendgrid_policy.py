@@ -46,6 +46,9 @@ DEFERRED = Meaning(("deferred_at",))
 OPENED = Meaning(("opened_at",))
 CLICKED = Meaning(("clicked_at",))
 
+REACHING_CONSENT = frozenset({"bounce", "dropped", "spamreport", "unsubscribe", "group_unsubscribe"})
+"""Kinds that may mean an act; all others never do."""
+
 THEIRS = frozenset({"", "unclassified", "invalid address", "mailbox unavailable"})
 """Classes of a hard bounce that say something of the address. SendGrid lists it for the first two as well."""
 

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from digest.sendgrid_events import parse
-from digest.sendgrid_policy import Meaning, Trouble, meaning_of
+from digest.sendgrid_policy import REACHING_CONSENT, Meaning, Trouble, meaning_of
 from subscribers.policy import Act
 
 
@@ -89,6 +89,19 @@ def test_why_it_was_dropped_decides(reason: str | None, act: Act | None, trouble
     found = means(event="dropped", reason=reason)
 
     assert (("dropped_at",), act, trouble) == (found.stamps, found.act, found.trouble)
+
+
+@pytest.mark.parametrize(
+    "kind", ["processed", "deferred", "delivered", "open", "click", "account_status_change", "new"]
+)
+def test_only_kinds_that_are_named_so_reach_consent(kind: str) -> None:
+    """By them a post is cut into pieces, none of which may take long."""
+    said = {"type": "bounce", "reason": "Bounced Address", "bounce_classification": "Invalid Address"}
+
+    assert means(event=kind, **said).act is None
+    assert kind not in REACHING_CONSENT
+    for reaching in REACHING_CONSENT:
+        assert means(event=reaching, **said).act is not None
 
 
 def test_a_mail_opened_by_a_machine_was_read_by_nobody() -> None:
