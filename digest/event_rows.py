@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
@@ -29,14 +30,6 @@ class Row(NamedTuple):
     raw: str
 
 
-class Stamp(NamedTuple):
-    """The earliest time reported for one delivery of one edition."""
-
-    delivery: int
-    edition: int
-    at: datetime
-
-
 _COLUMNS = ", ".join(Row._fields)
 _KINDS = ("text", "text", "bigint", "text", "timestamptz", "timestamptz", "bigint", "bigint", "int", "text", "text")
 
@@ -48,11 +41,6 @@ _NEW_IN_SQLITE = "SELECT event_key FROM provider_events WHERE id > ?"
 INTO_POSTGRES = (
     f"INSERT INTO provider_events ({_COLUMNS}) SELECT * FROM unnest({', '.join(f'%b::{kind}[]' for kind in _KINDS)})"  # noqa: S608
     " ON CONFLICT DO NOTHING RETURNING event_key"
-)
-
-_LOCK = (
-    "SELECT d.id FROM deliveries d JOIN unnest(%b::bigint[], %b::bigint[]) AS told (id, edition_id)"
-    " ON d.id = told.id AND d.edition_id = told.edition_id ORDER BY d.id FOR NO KEY UPDATE OF d"
 )
 
 STAMPS = (
@@ -86,27 +74,29 @@ def insert(session: Session, rows: Sequence[Row]) -> set[str]:
     return set(run(_NEW_IN_SQLITE, (last,)).scalars())
 
 
-def stamp(session: Session, stamps: Mapping[str, Sequence[Stamp]]) -> None:
+Times = Mapping[tuple[int, int], datetime]
+"""The earliest time reported, by delivery and edition."""
+
+
+def stamp(session: Session, stamps: Mapping[str, Times]) -> None:
     """Write each time into its column where none, or a later one, stands."""
+    if unknown := stamps.keys() - set(STAMPS):
+        raise ValueError(f"deliveries have no column “{min(unknown)}”")
     run = session.connection().exec_driver_sql
     if not _is_sqlite(session):
-        # In one order first: two posts about the same deliveries must not wait for each other.
-        run(_LOCK, _columns(sorted({each[:2] for found in stamps.values() for each in found})))
-    for column, found in stamps.items():
-        if column not in STAMPS:
-            raise ValueError(f"deliveries have no column “{column}”")
-        if _is_sqlite(session):
-            run(_earliest(column), [(at, *about, at) for *about, at in map(_in_sqlite, found)])
-        else:
-            run(_earliest_of_all(column), _columns(found))
+        about = sorted({each for times in stamps.values() for each in times})
+        columns = tuple(sorted(stamps))
+        run(
+            _earliest_of_all_columns(columns), (*_columns(about), *([stamps[c].get(a) for a in about] for c in columns))
+        )
+        return
+    for column, times in stamps.items():
+        rows = [(in_sqlite(at), *about, in_sqlite(at)) for about, at in sorted(times.items())]
+        run(_earliest(column), rows)
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Any], ...]:
     return tuple(map(list, zip(*rows, strict=True)))
-
-
-def _in_sqlite(stamp: Stamp) -> tuple[int, int, str]:
-    return (stamp.delivery, stamp.edition, in_sqlite(stamp.at))
 
 
 def _earliest(column: str) -> str:
@@ -116,12 +106,18 @@ def _earliest(column: str) -> str:
     )
 
 
-def _earliest_of_all(column: str) -> str:
+@cache
+def _earliest_of_all_columns(columns: tuple[str, ...]) -> str:
+    """One statement. It locks in one order first: two posts about the same deliveries must not wait for each other."""
+    arrays = ", ".join(["%b::bigint[]", "%b::bigint[]", *("%b::timestamptz[]" for _ in columns)])
+    least = {column: f"least(d.{column}, told.{column})" for column in columns}
     return (
-        f"UPDATE deliveries AS d SET {column} = told.at"  # noqa: S608 - a name of ours
-        " FROM unnest(%b::bigint[], %b::bigint[], %b::timestamptz[]) AS told (id, edition_id, at)"
-        " WHERE d.id = told.id AND d.edition_id = told.edition_id"
-        f" AND (d.{column} IS NULL OR d.{column} > told.at)"
+        f"WITH told (id, edition_id, {', '.join(columns)}) AS (SELECT * FROM unnest({arrays})),"  # noqa: S608 - names of ours
+        " locked AS (SELECT d.id FROM deliveries AS d JOIN told USING (id, edition_id)"
+        " ORDER BY d.id FOR NO KEY UPDATE OF d)"
+        f" UPDATE deliveries AS d SET {', '.join(f'{column} = {value}' for column, value in least.items())}"
+        " FROM told JOIN locked USING (id) WHERE d.id = told.id"
+        f" AND ({' OR '.join(f'd.{column} IS DISTINCT FROM {value}' for column, value in least.items())})"
     )
 
 

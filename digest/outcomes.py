@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from database import Database
 from digest import event_rows, halting, settling
-from digest.event_rows import Row, Stamp
+from digest.event_rows import Row
 from digest.models import Batch, BatchState, Delivery, Edition, EditionState, FencedAttempt
 from digest.people import limits
 from digest.sendgrid_events import Event, without_person
@@ -203,15 +203,8 @@ def editions_of(session: Session, told: Iterable[Told]) -> dict[str, int]:
 
 def stamp(session: Session, told: Iterable[Told], weeks: Mapping[str, int]) -> None:
     """The earliest time of each kind, on each delivery."""
-    found = earliest(told, weeks)
-    if found:
-        event_rows.stamp(
-            session,
-            {
-                column: sorted(Stamp(delivery, edition, at) for (delivery, edition), at in times.items())
-                for column, times in found.items()
-            },
-        )
+    if found := earliest(told, weeks):
+        event_rows.stamp(session, found)
 
 
 def earliest(told: Iterable[Told], weeks: Mapping[str, int]) -> dict[str, dict[tuple[int, int], datetime]]:

@@ -1,10 +1,10 @@
 """Taking events in beside bare inserts of the same rows: events a second, the ratio, and how long one post takes.
 
     python -m tests.benchmarks.events                                   # both databases, 200,000 events
-    python -m tests.benchmarks.events --events 1000000 --database postgresql
+    python -m tests.benchmarks.events --events 1000000 --database postgresql --signals 0
 
-The events of one edition, shuffled: three of each delivery, one in fifty told twice, one in five hundred a bounce, a
-complaint or an opt-out that reaches consent. Taking in is all that the door does with a post of 500: the signature
+The events of one edition, shuffled: three of each delivery, one in fifty told twice, and of every 500 deliveries one
+with a bounce, a complaint or an opt-out that reaches consent (`--signals`; 0: none). Taking in is all that the door does with a post of 500: the signature
 over the raw bytes, reading, both keys, the stamps, the batches, consent and its proof, the commit. The bare insert
 writes the rows that came of it, prepared beforehand, into another table of the same shape with the same keys and
 indexes, by the driver's own `executemany`, as many in a transaction; on PostgreSQL as columns too, which is faster.
@@ -49,14 +49,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.events", description=__doc__.split("\n")[0])
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--database", choices=DATABASES, action="append")
+    parser.add_argument("--signals", type=int, default=500, help="one delivery in so many; 0: none")
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    rows = [_measure(kind, options.events) for kind in options.database or DATABASES]
+    rows = [_measure(kind, options.events, options.signals) for kind in options.database or DATABASES]
     head = ("", "events/s", "bare/s", "of bare", "bare columns/s", "of those", "post, median", "99 of 100", "longest")
     print_table(f"{options.events:,} events in posts of {POST}", head, rows)
 
 
-def _measure(kind: str, events: int) -> tuple[str, ...]:
+def _measure(kind: str, events: int, signals: int) -> tuple[str, ...]:
     with (
         tempfile.TemporaryDirectory(prefix="verdict-bench-") as folder,
         fresh_database(kind, Path(folder) / kind) as url,
@@ -64,7 +65,7 @@ def _measure(kind: str, events: int) -> tuple[str, ...]:
         database = Database(url)
         secrecy.equip(database, ("a secret for measuring only",))
         _hand_over(database, -(-events // 3))
-        posts = _posts(events)
+        posts = _posts(events, signals)
         ways = _ways(database)
         taken: dict[str, list[float]] = {name: [] for name in ("taken in", *ways)}
         for body in posts:
@@ -116,13 +117,13 @@ def _prepared(database: Database, body: bytes) -> list[Row]:
 SIGNER_OF: dict[bytes, str] = {}
 
 
-def _posts(count: int) -> list[bytes]:
+def _posts(count: int, signals: int) -> list[bytes]:
     chance = random.Random(47)
     events: list[dict[str, Any]] = []
     for number in range(-(-count // 3)):
         at = int(NOW.timestamp()) + chance.randrange(3_600)
         kinds = ["processed", "delivered", "open"]
-        if number % 167 == 0:
+        if signals and number % signals == 0:
             kinds[2] = chance.choice(["spamreport", "unsubscribe", "bounce"])
         events += [_event(number + 1, kind, at + place) for place, kind in enumerate(kinds)]
     chance.shuffle(events)
