@@ -4,12 +4,12 @@
     python -m tests.benchmarks.events --events 1000000 --database postgresql --signals 0
 
 The events of one edition, shuffled: three of each delivery, one in fifty told twice, and of every 500 deliveries one
-with a bounce, a complaint or an opt-out that reaches consent (`--signals`; 0: none). Taking in is all that the door does with a post of 500: the signature
-over the raw bytes, reading, both keys, the stamps, the batches, consent and its proof, the commit. The bare insert
-writes the rows that came of it, prepared beforehand, into another table of the same shape with the same keys and
-indexes, by the driver's own `executemany`, as many in a transaction; on PostgreSQL as columns too, which is faster.
-Both take turns post by post in one database, so that whatever else the machine does meets them alike. At the end
-everything that was stored is told again and compared.
+with a bounce, a complaint or an opt-out that reaches consent (`--signals`; 0: none). Taking in is all that the door
+does with a post of 500: the signature over the raw bytes, reading, both keys, the stamps, the batches, consent and its
+proof, the commit. The bare insert writes the rows that came of it, prepared beforehand, into another table of the same
+shape with the same keys and indexes, by the driver's own `executemany`, as many in a transaction; on PostgreSQL as
+columns too, which is faster. All take turns post by post in one database, so that whatever else the machine does meets
+them alike. At the end everything that was stored is told again and compared.
 """
 
 from __future__ import annotations
