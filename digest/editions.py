@@ -142,8 +142,7 @@ def resume(session: Session, edition: Edition, *, why: str, by: str, now: dateti
         raise WentOutBefore(edition)
     if by == NAMELESS and answers.answered(session, edition.id).waits:
         raise NeedsAName(edition)
-    newer = sa.select(Edition.week).where(Edition.week > edition.week, has_begun()).limit(1)
-    begun = session.scalars(newer).one_or_none()
+    begun = newer_begun(session, edition)
     if begun and not stale:
         raise NewerHasBegun(
             f"Edition {begun} has already gone out; to resume {edition.week} all the same, add --stale."
@@ -196,6 +195,12 @@ def _void(session: Session, edition: Edition) -> None:
 def has_begun() -> sa.ColumnElement[bool]:
     """Whether readers have had an edition, by this ledger or by the journal."""
     return sa.or_(Edition.begun_at.is_not(None), Edition.journaled_begun_at.is_not(None))
+
+
+def newer_begun(session: Session, edition: Edition) -> str | None:
+    """The newest edition after this one that readers have had already; None where there is none."""
+    newer = sa.select(Edition.week).where(Edition.week > edition.week, has_begun()).order_by(Edition.week.desc())
+    return session.scalars(newer.limit(1)).one_or_none()
 
 
 def holds_entries() -> sa.ColumnElement[bool]:

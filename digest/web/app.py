@@ -26,6 +26,8 @@ from digest.web import (
     people_bulk,
     people_list,
     person,
+    sending,
+    sending_acts,
     sign_in,
     sign_up,
     staff,
@@ -61,7 +63,8 @@ def create_app(services: Services) -> FastAPI:
     # The feeds stand before the editions: a week is whatever comes behind /archive/.
     public = (sign_up, embed, feeds, archive, subscription, my_data)
     operators = (people_list, people_bulk, person, imports, exports, numbers, suppressions)
-    for part in (*public, *operators, health, metrics, webhooks, sign_in, staff, static):
+    on_their_way = (sending, sending_acts)
+    for part in (*public, *operators, *on_their_way, health, metrics, webhooks, sign_in, staff, static):
         app.include_router(part.router)
     app.add_middleware(AnyMethod)
     app.mount("/api", create_api(services))

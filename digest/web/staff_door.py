@@ -118,10 +118,13 @@ def visitor(request: Request, _checked: Annotated[None, Depends(from_our_pages)]
 Anybody = Annotated[Visitor, Depends(visitor)]
 
 
-def _with(right: Right) -> Callable[[Visitor], Visitor]:
+def _with(*rights: Right) -> Callable[[Visitor], Visitor]:
+    """Lets in whoever has one of these rights."""
+    whom = " or ".join(WHAT_FOR[right] for right in rights)
+
     def allowed(somebody: Anybody) -> Visitor:
-        if not somebody.may(right):
-            raise NotForYou(f"This is for those who {WHAT_FOR[right]}. You are signed in as {somebody.role.value}.")
+        if somebody.rights.isdisjoint(rights):
+            raise NotForYou(f"This is for those who {whom}. You are signed in as {somebody.role.value}.")
         return somebody
 
     return allowed
@@ -129,6 +132,8 @@ def _with(right: Right) -> Callable[[Visitor], Visitor]:
 
 Editor = Annotated[Visitor, Depends(_with(Right.EDIT))]
 Operator = Annotated[Visitor, Depends(_with(Right.OPERATE))]
+EditorOrOperator = Annotated[Visitor, Depends(_with(Right.EDIT, Right.OPERATE))]
+ApproverOrOperator = Annotated[Visitor, Depends(_with(Right.APPROVE, Right.OPERATE))]
 Admin = Annotated[Visitor, Depends(_with(Right.ADMINISTER))]
 
 

@@ -23,6 +23,7 @@ class Way:
 
 
 WAYS = (
+    Way("/sending", "Sending", None),
     Way("/people", "People", Right.OPERATE),
     Way("/people/import", "Imports", Right.OPERATE),
     Way("/people/numbers", "Numbers", Right.OPERATE),

@@ -1,0 +1,123 @@
+"""What is known of batches that did not go well: the uncertain ones a person may have to settle, and the refused ones.
+
+Read only; `settling` moves them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from digest.models import Batch, BatchState, Delivery, Edition, FencedAttempt
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What events of the provider told of the readers of one batch, by whichever attempt they were reached."""
+
+    delivered: int
+    deferred: int
+    bounced: int
+    dropped: int
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.delivered or self.deferred or self.bounced or self.dropped)
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Until when an attempt can be called back, and whether it was."""
+
+    provider_batch_id: str
+    send_at: datetime
+    cancelled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """All that is known of one uncertain batch. `readers`: those not withheld or refused."""
+
+    id: int
+    variant: str
+    attempt: int
+    readers: int
+    called_at: datetime | None
+    owner: str | None
+    body_sha256: str | None
+    message_id: str | None
+    why: str | None
+    told: Told
+    fence: Fence | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedBatch:
+    """A batch the provider will never take as it is."""
+
+    id: int
+    readers: int
+    called_at: datetime | None
+    why: str | None
+
+
+def uncertain(session: Session, edition: Edition, *, limit: int) -> Sequence[Doubt]:
+    """The uncertain batches, the first ones first."""
+    return [_doubt(session, batch) for batch in _in_state(session, edition, BatchState.UNCERTAIN, limit)]
+
+
+def one(session: Session, edition: Edition, batch_id: int) -> Doubt | None:
+    """One uncertain batch of this edition; None where there is none with that number."""
+    batch = session.get(Batch, batch_id)
+    if batch is None or batch.edition_id != edition.id or batch.state is not BatchState.UNCERTAIN:
+        return None
+    return _doubt(session, batch)
+
+
+def refused(session: Session, edition: Edition, *, limit: int) -> Sequence[RefusedBatch]:
+    """The batches refused whole, the first ones first."""
+    return [
+        RefusedBatch(batch.id, _readers(session, batch)[0], batch.called_at, batch.why)
+        for batch in _in_state(session, edition, BatchState.REFUSED, limit)
+    ]
+
+
+def _in_state(session: Session, edition: Edition, state: BatchState, limit: int) -> Sequence[Batch]:
+    return session.scalars(
+        sa.select(Batch).where(Batch.edition_id == edition.id, Batch.state == state).order_by(Batch.id).limit(limit)
+    ).all()
+
+
+def _doubt(session: Session, batch: Batch) -> Doubt:
+    readers, told = _readers(session, batch)
+    fence = session.get(FencedAttempt, (batch.id, batch.attempt))
+    return Doubt(
+        id=batch.id,
+        variant=batch.variant,
+        attempt=batch.attempt,
+        readers=readers,
+        called_at=batch.called_at,
+        owner=batch.owner,
+        body_sha256=batch.body_sha256,
+        message_id=batch.message_id,
+        why=batch.why,
+        told=told,
+        fence=Fence(fence.provider_batch_id, fence.send_at, fence.cancelled_at) if fence else None,
+    )
+
+
+def _readers(session: Session, batch: Batch) -> tuple[int, Told]:
+    """How many a batch still reaches, and what events told of them: one look at its range of deliveries."""
+    times = (Delivery.delivered_at, Delivery.deferred_at, Delivery.bounced_at, Delivery.dropped_at)
+    readers, *told = session.execute(
+        sa.select(sa.func.count(), *(sa.func.count(time) for time in times)).where(
+            Delivery.id.between(batch.first_delivery, batch.last_delivery),
+            Delivery.withheld_because.is_(None),
+            Delivery.refused_because.is_(None),
+        )
+    ).one()
+    return readers, Told(*told)
