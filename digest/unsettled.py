@@ -31,10 +31,11 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Until when an attempt can be called back, and whether it was."""
+    """Until when an attempt can be called back, and how far that is."""
 
     provider_batch_id: str
     send_at: datetime
+    asked_at: datetime | None
     cancelled_at: datetime | None
 
 
@@ -106,7 +107,7 @@ def _doubt(session: Session, batch: Batch) -> Doubt:
         message_id=batch.message_id,
         why=batch.why,
         told=told,
-        fence=Fence(fence.provider_batch_id, fence.send_at, fence.cancelled_at) if fence else None,
+        fence=Fence(fence.provider_batch_id, fence.send_at, fence.asked_at, fence.cancelled_at) if fence else None,
     )
 
 

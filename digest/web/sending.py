@@ -17,7 +17,7 @@ from fastapi.responses import HTMLResponse, Response
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from digest import bars, editions, pauses, progress, staff, stats, submitting, unsettled
+from digest import bars, editions, finishing, pauses, progress, staff, stats, unsettled
 from digest.bars import Part
 from digest.models import BatchState, Edition, EditionLog, EditionState, Pause
 from digest.pauses import KILL_SWITCH
@@ -86,6 +86,7 @@ class Live:
     wave: str | None
     pace: str | None
     is_going: bool
+    sentence: str
     moved: EditionLog | None
     kill_switch: Pause | None
     now: datetime
@@ -231,7 +232,7 @@ def _shown(request: Request, live: Live, names: Mapping[str, str]) -> dict[str, 
         "live": live,
         "edition": live.edition,
         "tone": words.TONES[live.edition.state],
-        "sentence": words.STATES[live.edition.state],
+        "sentence_of": words.sentence_of,
         "spoken": words.spoken(live.edition, live.progress),
         "span": words.span,
         "counted": words.counted,
@@ -247,7 +248,8 @@ def _live(session: Session, edition: Edition, request: Request, now: datetime) -
     parts = _parts(found)
     is_sending = edition.state is EditionState.SENDING
     is_due = edition.state is EditionState.APPROVED and edition.send_at <= now + SOON
-    waits = _waits(session, edition, now)
+    waits, switch = _waits(session, edition, now), kill_switch(session, now)
+    held_back = edition.wave_until is not None and edition.wave_until > now and not found.in_flight
     lately = progress.accepted_lately(session, edition, now=now) if is_sending else 0
     return Live(
         edition=edition,
@@ -263,8 +265,9 @@ def _live(session: Session, edition: Edition, request: Request, now: datetime) -
         ),
         pace=words.pace(found, lately),
         is_going=is_sending or is_due or found.in_flight > 0,
+        sentence=words.STANDS_STILL if is_sending and (waits or switch or held_back) else words.STATES[edition.state],
         moved=_moved(session, edition),
-        kill_switch=kill_switch(session, now),
+        kill_switch=switch,
         now=now,
     )
 
@@ -296,8 +299,11 @@ def _waits(session: Session, edition: Edition, now: datetime) -> list[Wait]:
             for pause in standing
             if pause.kind is not KILL_SWITCH
         ]
-    waiting = submitting.waiting(session, edition, now=now)
-    return [Wait("Nothing can be handed over", waiting.why, waiting.until)] if waiting else []
+    waiting = finishing.waiting(session, edition, now=now)
+    # The wait after the first wave is told with the wave.
+    if waiting is None or waiting.why == finishing.FIRST_WAVE:
+        return []
+    return [Wait("Nothing can be handed over", waiting.why, waiting.until)]
 
 
 def _moved(session: Session, edition: Edition) -> EditionLog | None:

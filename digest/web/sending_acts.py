@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
-from digest import editions, pauses, progress, settling, staff, stats, unsettled
+from digest import editions, pauses, progress, settling, stats, unsettled
 from digest.errors import DigestError
 from digest.models import Batch, BatchState, Edition, EditionState
 from digest.staff import audit
@@ -286,7 +286,6 @@ def _again_page(
         if batch is None or batch.edition_id != edition.id:
             raise NO_BATCH
         doubt = unsettled.one(session, edition, number)
-        names = staff.names(session)
     if doubt is None or edition.state is EditionState.STOPPED:
         problem = problem or (
             STOPPED if doubt else f"Batch {number} is {batch.state}; only an uncertain one is settled."
@@ -302,8 +301,7 @@ def _again_page(
         edition=edition,
         doubt=doubt,
         counted=words.counted,
-        named=lambda by: names.get(by, by),
-        plain=audit.without_addresses,
+        sentence_of=words.sentence_of,
         zone=services.settings.digest_timezone,
     )
 

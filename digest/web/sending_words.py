@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, tzinfo
 from digest.models import Edition, EditionState
 from digest.progress import LATELY, Progress, Wave
 from digest.rendering.typography import spoken_day
+from digest.staff import audit
 from digest.variants import EVERYTHING
 
 # How each state stands out beside its word: going well, to be looked at, gone wrong, or neither.
@@ -31,6 +32,8 @@ STATES: Mapping[EditionState, str] = {
     EditionState.STOPPED: "Stopped: whoever has not got it never will.",
     EditionState.SKIPPED: "Skipped: this week has no edition.",
 }
+
+STANDS_STILL = "Begun, and standing still at this moment."
 
 # Each state a delivery can be in: what its word means, said once beside the numbers.
 MEANINGS = {
@@ -61,6 +64,12 @@ class Wait:
 def counted(number: int, one: str, many: str) -> str:
     """1 batch, 2,000 batches."""
     return f"{number:,} {one if number == 1 else many}"
+
+
+def sentence_of(why: str | None) -> str:
+    """Somebody's or something's reason as it stands by itself: without an address, and beginning as sentences do."""
+    words = audit.without_addresses(why or "nobody noted why")
+    return words[:1].upper() + words[1:]
 
 
 def span(length: timedelta) -> str:
@@ -152,6 +161,8 @@ def stopping(edition: Edition, progress: Progress, candidates: int) -> str:
             f"It was never begun: none of the {counted(candidates, 'reader', 'readers')} active now gets it. "
             f"Its comparisons stand for selection again."
         )
+    if not progress.waiting:
+        return "Everybody has been handed over already: stopping only ends it."
     return (
         f"{counted(progress.waiting, 'reader', 'readers')} of {progress.deliveries:,} have not been handed over "
         f"and never get this edition."
