@@ -125,9 +125,10 @@ def list_page(
 ) -> Response:
     """The list, and the kill switch for those who may."""
     services, now = services_of(request), _now()
+    last = _week(before)
     wanted = sa.select(Edition).order_by(Edition.week.desc()).limit(PAGE + 1)
     with services.database.reading() as session:
-        found = session.scalars(wanted.where(Edition.week < before) if before else wanted).all()
+        found = session.scalars(wanted.where(Edition.week < last) if last else wanted).all()
         shown = found[:PAGE]
         standing = progress.of_editions(session, [each.id for each in shown])
         switch = kill_switch(session, now)
@@ -141,12 +142,20 @@ def list_page(
         problem=problem,
         editions=[_listed(each, standing[each.id]) for each in shown],
         older=shown[-1].week if len(found) > PAGE else None,
-        newest=not before,
+        newest=last is None,
         kill_switch=switch,
         named=lambda by: names.get(by, by),
         zone=services.settings.digest_timezone,
         given="",
     )
+
+
+def _week(text: str) -> str | None:
+    """The week that a page of the list begins after; None for what is none."""
+    try:
+        return str(Week.parse(text))
+    except BadWeek:
+        return None
 
 
 @router.get("/sending/{week}")
@@ -237,7 +246,6 @@ def _shown(request: Request, live: Live, names: Mapping[str, str]) -> dict[str, 
         "span": words.span,
         "counted": words.counted,
         "named": lambda by: names.get(by, by),
-        "plain": audit.without_addresses,
         "zone": services_of(request).settings.digest_timezone,
     }
 
@@ -250,7 +258,8 @@ def _live(session: Session, edition: Edition, request: Request, now: datetime) -
     is_due = edition.state is EditionState.APPROVED and edition.send_at <= now + SOON
     waits, switch = _waits(session, edition, now), kill_switch(session, now)
     held_back = edition.wave_until is not None and edition.wave_until > now and not found.in_flight
-    lately = progress.accepted_lately(session, edition, now=now) if is_sending else 0
+    stands_still = is_sending and bool(waits or switch or held_back)
+    lately = progress.accepted_lately(session, edition, now=now) if is_sending and not stands_still else 0
     return Live(
         edition=edition,
         progress=found,
@@ -265,7 +274,7 @@ def _live(session: Session, edition: Edition, request: Request, now: datetime) -
         ),
         pace=words.pace(found, lately),
         is_going=is_sending or is_due or found.in_flight > 0,
-        sentence=words.STANDS_STILL if is_sending and (waits or switch or held_back) else words.STATES[edition.state],
+        sentence=words.STANDS_STILL if stands_still else words.STATES[edition.state],
         moved=_moved(session, edition),
         kill_switch=switch,
         now=now,

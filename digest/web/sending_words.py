@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+
+from markupsafe import Markup, escape
 
 from digest.models import Edition, EditionState
 from digest.progress import LATELY, Progress, Wave
@@ -45,6 +48,8 @@ MEANINGS = {
     "refused": "the provider will never take them as they are",
 }
 
+_CODE = re.compile(r"`([^`]+)`")
+
 _A_MINUTE = 60
 _AN_HOUR = 60 * _A_MINUTE
 _A_DAY = 24 * _AN_HOUR
@@ -66,10 +71,11 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-def sentence_of(why: str | None) -> str:
-    """Somebody's or something's reason as it stands by itself: without an address, and beginning as sentences do."""
+def sentence_of(why: str | None) -> Markup:
+    """Somebody's or something's reason as it stands by itself: without an address, beginning as sentences do, and what
+    it puts between backticks as code."""
     words = audit.without_addresses(why or "nobody noted why")
-    return words[:1].upper() + words[1:]
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(words[:1].upper() + words[1:]))))  # noqa: S704 - escaped
 
 
 def span(length: timedelta) -> str:

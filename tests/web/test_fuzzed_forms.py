@@ -92,6 +92,7 @@ def build(folder: Path, template: Path) -> House:
     now = datetime.now(UTC)
     with services.database.writing() as session:
         ada = make.subscriber(session)
+    make.draft(services)
     last = {
         "/unsubscribe/": services.links.unsubscribe_url(ada.link_id),
         "/preferences/": services.links.preferences_url(ada.link_id),
@@ -100,6 +101,7 @@ def build(folder: Path, template: Path) -> House:
         "/change-address/": services.links.change_address_url(ada.link_id, now),
         "/sign-in/": services.links.sign_in_url(ada.link_id, now + timedelta(minutes=15)),
         "/people/": f"/{ada.id}",
+        "/sending/": f"/{make.WEEK}",
     }
     app = create_app(services)
     # No form: without a key in the settings it answers 503, whatever comes.

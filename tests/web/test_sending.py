@@ -592,6 +592,16 @@ def test_an_edition_that_is_not_there_is_not_here(client: TestClient, doubtful: 
     assert 404 == client.post("/sending/kill-switch/on", data={**WHY, "week": week}).status_code
 
 
+@pytest.mark.parametrize("before", ["nothing", "%00", "2026-W99", ""])
+def test_a_page_of_the_list_that_begins_nowhere_is_the_first(
+    client: TestClient, doubtful: Services, before: str
+) -> None:
+    """Whatever somebody puts into the address."""
+    sign_in(client, doubtful)
+
+    assert f'href="{PAGE}"' in client.get(f"/sending?before={before}").text
+
+
 def test_before_the_first_edition(client: TestClient, services: Services) -> None:
     """The list says so; there is no latest one."""
     sign_in(client, services)
