@@ -147,7 +147,7 @@ def resuming(edition: Edition, waiting: int, uncertain_batches: int, zone: tzinf
     """What pressing resume does."""
     if edition.halted_from is EditionState.APPROVED:
         if edition.send_at > now:
-            return f"It is approved again and leaves on {at(edition.send_at, zone, now)}."
+            return f"It is approved again and leaves {at(edition.send_at, zone, now)}."
         return "Its time has passed, so that it leaves at once."
     words = []
     if waiting:

@@ -211,7 +211,7 @@ def test_a_held_approval_comes_back_and_says_when_it_leaves(client: TestClient, 
 
     shown = text(client.get(PAGE))
     due = edition_of(scripted).send_at <= now()
-    assert ("leaves at once" if due else "leaves on") in shown
+    assert ("leaves at once" if due else "approved again and leaves") in shown
     client.post(f"{PAGE}/resume", data=WHY)
     assert EditionState.APPROVED is edition_of(scripted).state
 

@@ -85,7 +85,7 @@ def test_resuming_says_what_it_does() -> None:
         for state in (EditionState.APPROVED, EditionState.SENDING)
     )
     assert "leaves at once" in words.resuming(approved, 0, 0, BERLIN, NOW)
-    assert "leaves on 10:30:00 CET" in words.resuming(approved, 0, 0, BERLIN, NOW - timedelta(minutes=1))
+    assert "leaves 10:30:00 CET" in words.resuming(approved, 0, 0, BERLIN, NOW - timedelta(minutes=1))
     assert "The 12 deliveries still waiting are handed over." == words.resuming(sending, 12, 0, BERLIN, NOW)
     assert "Nothing is left to hand over, so that it is sent." == words.resuming(sending, 0, 0, BERLIN, NOW)
     assert words.resuming(sending, 0, 2, BERLIN, NOW).startswith("2 batches stay uncertain: until all are settled")
