@@ -124,14 +124,13 @@ def list_page(
     status: int = 200,
 ) -> Response:
     """The list, and the kill switch for those who may."""
-    services, now = services_of(request), _now()
-    last = _week(before)
+    services, last = services_of(request), _week(before)
     wanted = sa.select(Edition).order_by(Edition.week.desc()).limit(PAGE + 1)
     with services.database.reading() as session:
         found = session.scalars(wanted.where(Edition.week < last) if last else wanted).all()
         shown = found[:PAGE]
         standing = progress.of_editions(session, [each.id for each in shown])
-        switch = kill_switch(session, now)
+        switch = pauses.kill_switch(session)
         names = staff.names(session)
     return staff_page(
         request,
@@ -224,11 +223,6 @@ def edition_page(
     )
 
 
-def kill_switch(session: Session, now: datetime) -> Pause | None:
-    """The pause somebody ordered, if they did."""
-    return next((pause for pause in pauses.standing(session, now=now) if pause.kind is KILL_SWITCH), None)
-
-
 def _fragment(request: Request, week: str) -> Response:
     with services_of(request).database.reading() as session:
         live = _live(session, edition_of(session, week), request, _now())
@@ -256,7 +250,7 @@ def _live(session: Session, edition: Edition, request: Request, now: datetime) -
     parts = _parts(found)
     is_sending = edition.state is EditionState.SENDING
     is_due = edition.state is EditionState.APPROVED and edition.send_at <= now + SOON
-    waits, switch = _waits(session, edition, now), kill_switch(session, now)
+    waits, switch = _waits(session, edition, now), pauses.kill_switch(session)
     held_back = edition.wave_until is not None and edition.wave_until > now and not found.in_flight
     stands_still = is_sending and bool(waits or switch or held_back)
     lately = progress.accepted_lately(session, edition, now=now) if is_sending and not stands_still else 0

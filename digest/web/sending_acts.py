@@ -337,7 +337,7 @@ def _switch(request: Request, visitor: Visitor, form: FormData, *, on: bool) -> 
         except (pauses.AlreadyOff, pauses.NotOff):
             return _back(back, "unchanged")
         what = "kill switch on" if on else "kill switch off"
-        audit.note(session, by=visitor.by, what=what, about=None, now=now, reason=reason)
+        audit.note(session, by=visitor.by, what=what, about=None, now=now, why=reason)
     return _back(back, "killed" if on else "lifted")
 
 
