@@ -38,6 +38,10 @@ class Fence:
     asked_at: datetime | None
     cancelled_at: datetime | None
 
+    def is_calling_back(self, now: datetime) -> bool:
+        """It may be thrown away at any moment: nobody can say that the provider has it."""
+        return self.asked_at is not None and self.cancelled_at is None and self.send_at > now
+
 
 @dataclass(frozen=True, slots=True)
 class Doubt:

@@ -46,6 +46,10 @@ class Moved(DigestError):
     """This batch is no longer as you saw it: look at it again. Nothing was changed."""
 
 
+class BeingCalledBack(DigestError):
+    """This attempt is being called back, so what the provider took of it may be thrown away. Nothing was changed."""
+
+
 # — the edition —
 
 
@@ -237,6 +241,8 @@ def _settle(
             if not was_accepted and edition.state is EditionState.STOPPED:
                 raise editions.NotThatMove(STOPPED)
             found = unsettled.one(session, edition, number)
+            if was_accepted and found and found.fence and found.fence.is_calling_back(now):
+                raise BeingCalledBack
             settled = settling.settle(session, number, was_accepted=was_accepted, why=reason, by=visitor.by, now=now)
             what = f"batch {number} settled: {'the provider has it' if was_accepted else 'to be handed over again'}"
             editions.log(session, edition, by=visitor.by, what=what, why=reason, now=now)

@@ -391,6 +391,25 @@ def test_a_press_counts_for_the_attempt_that_was_looked_at(client: TestClient, d
     assert BatchState.UNCERTAIN is batch_of(doubtful).state
 
 
+def test_what_is_being_called_back_is_not_called_accepted(client: TestClient, doubtful: Services) -> None:
+    """The provider may throw it away at any moment: its readers would be lost. Once its time has passed, it may be."""
+    sign_in(client, doubtful)
+    fence = FencedAttempt(batch_id=2, attempt=1, provider_batch_id="x", send_at=now() + timedelta(hours=1))
+    with doubtful.database.writing() as session:
+        fence.asked_at = now()
+        session.add(fence)
+    assert f'action="{PAGE}/batches/2/accepted"' not in client.get(PAGE).text
+    answer = client.post(f"{PAGE}/batches/2/accepted", data=SURE)
+    assert 409 == answer.status_code
+    assert "is being called back" in answer.text
+    assert BatchState.UNCERTAIN is batch_of(doubtful).state
+    with doubtful.database.writing() as session:
+        session.get_one(FencedAttempt, (2, 1)).send_at = now()
+
+    assert f'action="{PAGE}/batches/2/accepted"' in client.get(PAGE).text
+    assert "accepted" == done(client.post(f"{PAGE}/batches/2/accepted", data=SURE))
+
+
 def test_settled_meanwhile_is_a_sentence(client: TestClient, doubtful: Services) -> None:
     """An event proved the contrary while somebody read: nothing is changed."""
     sign_in(client, doubtful)

@@ -33,6 +33,7 @@
     const fresh = page.querySelector(selector);
     if (!old && !fresh) return;
     if (!old || !fresh) return location.reload();
+    if (old.isEqualNode(fresh)) return; // what is read out when it is new must not be read out again
     const open = [...old.querySelectorAll("details[open][id]")].map((each) => each.id);
     const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     old.replaceWith(document.adoptNode(fresh));
@@ -64,7 +65,7 @@
     const began = performance.now();
     const page = await ask("");
     if (!page) return;
-    swap(page, "#figures");
+    for (const part of ["#gaps", "#figures"]) swap(page, part);
     if (another) {
       document.title = page.title;
       if (touched) document.getElementById("moved").hidden = false;
