@@ -218,6 +218,7 @@ def edition_page(
         shown_at_once=SHOWN_AT_ONCE,
         shown_batches=SHOWN_BATCHES,
         share=share,
+        fine_share=words.fine_share,
         **_shown(request, live, names),
         **values,
     )

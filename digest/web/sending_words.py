@@ -71,6 +71,11 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
+def fine_share(part: int, whole: int) -> str:
+    """A part of a whole where a thousandth matters; where there is no whole there is no share."""
+    return f"{100 * part / whole:.2f}\u00a0%" if whole else "–"
+
+
 def sentence_of(why: str | None) -> Markup:
     """Somebody's or something's reason as it stands by itself: without an address, beginning as sentences do, and what
     it puts between backticks as code."""

@@ -507,7 +507,7 @@ def test_the_sums_stand_there_as_sums(client: TestClient, doubtful: Services) ->
         "+ 11 refused 24.4 % + 10 uncertain 22.2 %"
     ) in shown
     assert ("10 accepted = 1 dropped 10.0 % + 1 bounced 10.0 % + 6 delivered 60.0 % + 2 unreported 20.0 %") in shown
-    assert "Of 6 delivered complained 1 16.7 % unsubscribed 0 0.0 %" in shown
+    assert "Of 6 delivered complained 1 16.67 % unsubscribed 0 0.00 %" in shown
     assert "Of 45 deliveries everything 45 100.0 %" in shown
     assert "Of 50 candidates paused until 2026-12-13 5 10.0 %" in shown
     assert "Of 45 deliveries unsubscribed meanwhile 1 2.2 %" in shown

@@ -91,6 +91,11 @@ def test_resuming_says_what_it_does() -> None:
     assert words.resuming(sending, 0, 2, BERLIN, NOW).startswith("2 batches stay uncertain: until all are settled")
 
 
+def test_a_fine_share_has_two_decimals() -> None:
+    """Three complaints in a thousand are a disaster, and must not read as none."""
+    assert ["0.03\u00a0%", "100.00\u00a0%", "–"] == [words.fine_share(*of) for of in ((3, 10_000), (2, 2), (0, 0))]
+
+
 def test_variants_have_words() -> None:
     """Their keys are not for people."""
     keys = ("all", "all-text", "t-3f2a9c01", "t-3f2a9c01-text")
