@@ -12,21 +12,17 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from digest.models import Batch, BatchState, Delivery, Edition, FencedAttempt
+from digest.models import Batch, BatchState, Delivery, Edition, FencedAttempt, ProviderEvent
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What events of the provider told of the readers of one batch, by whichever attempt they were reached."""
+    """So many events of one kind about readers of a batch, by which attempt they were reached."""
 
-    delivered: int
-    deferred: int
-    bounced: int
-    dropped: int
-
-    @property
-    def anything(self) -> bool:
-        return bool(self.delivered or self.deferred or self.bounced or self.dropped)
+    batch: int | None
+    attempt: int | None
+    kind: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +52,7 @@ class Doubt:
     body_sha256: str | None
     message_id: str | None
     why: str | None
-    told: Told
+    told: Sequence[Told]
     fence: Fence | None
 
 
@@ -86,7 +82,7 @@ def one(session: Session, edition: Edition, batch_id: int) -> Doubt | None:
 def refused(session: Session, edition: Edition, *, limit: int) -> Sequence[RefusedBatch]:
     """The batches refused whole, the first ones first."""
     return [
-        RefusedBatch(batch.id, _readers(session, batch)[0], batch.called_at, batch.why)
+        RefusedBatch(batch.id, _readers(session, batch), batch.called_at, batch.why)
         for batch in _in_state(session, edition, BatchState.REFUSED, limit)
     ]
 
@@ -98,31 +94,39 @@ def _in_state(session: Session, edition: Edition, state: BatchState, limit: int)
 
 
 def _doubt(session: Session, batch: Batch) -> Doubt:
-    readers, told = _readers(session, batch)
     fence = session.get(FencedAttempt, (batch.id, batch.attempt))
     return Doubt(
         id=batch.id,
         variant=batch.variant,
         attempt=batch.attempt,
-        readers=readers,
+        readers=_readers(session, batch),
         called_at=batch.called_at,
         owner=batch.owner,
         body_sha256=batch.body_sha256,
         message_id=batch.message_id,
         why=batch.why,
-        told=told,
+        told=_told(session, batch),
         fence=Fence(fence.provider_batch_id, fence.send_at, fence.asked_at, fence.cancelled_at) if fence else None,
     )
 
 
-def _readers(session: Session, batch: Batch) -> tuple[int, Told]:
-    """How many a batch still reaches, and what events told of them: one look at its range of deliveries."""
-    times = (Delivery.delivered_at, Delivery.deferred_at, Delivery.bounced_at, Delivery.dropped_at)
-    readers, *told = session.execute(
-        sa.select(sa.func.count(), *(sa.func.count(time) for time in times)).where(
-            Delivery.id.between(batch.first_delivery, batch.last_delivery),
-            Delivery.withheld_because.is_(None),
-            Delivery.refused_because.is_(None),
-        )
-    ).one()
-    return readers, Told(*told)
+def _readers(session: Session, batch: Batch) -> int:
+    """How many a batch still reaches."""
+    counted = sa.select(sa.func.count()).where(
+        Delivery.id.between(batch.first_delivery, batch.last_delivery),
+        Delivery.withheld_because.is_(None),
+        Delivery.refused_because.is_(None),
+    )
+    return session.scalar(counted) or 0
+
+
+def _told(session: Session, batch: Batch) -> Sequence[Told]:
+    """What events say of its deliveries: of this attempt, of one before, or of the batch it was cut off from."""
+    of = (ProviderEvent.batch_id, ProviderEvent.attempt, ProviderEvent.kind)
+    rows = session.execute(
+        sa.select(*of, sa.func.count())
+        .where(ProviderEvent.delivery_id.between(batch.first_delivery, batch.last_delivery))
+        .group_by(*of)
+        .order_by(*of)
+    )
+    return [Told(*row) for row in rows]

@@ -27,6 +27,7 @@ from digest.models import (
     LeftOut,
     Pause,
     PauseKind,
+    ProviderEvent,
     Role,
 )
 from digest.submitting import Submitter
@@ -337,12 +338,18 @@ def test_all_that_is_known_of_an_uncertain_batch_is_shown(client: TestClient, do
     assert "none so far; the first one that names this attempt settles it by itself" in shown
     with doubtful.database.writing() as session:
         session.add(FencedAttempt(batch_id=2, attempt=1, provider_batch_id="NmIxZjhk", send_at=now()))
-        session.execute(sa.update(Delivery).where(Delivery.id.between(11, 13)).values(delivered_at=now()))
+        for number, (delivery, batch, kind) in enumerate(
+            [(11, 2, "delivered"), (12, 2, "delivered"), (13, 9, "bounce"), (21, 3, "open")]
+        ):
+            keys = {"event_key": f"e{number}", "content_key": f"c{number}", "post": 1, "raw": "{}"}
+            when = {"happened_at": now(), "received_at": now()}
+            session.add(ProviderEvent(kind=kind, delivery_id=delivery, batch_id=batch, attempt=0, **keys, **when))
 
     for path in (PAGE, f"{PAGE}/batches/2/again"):
         shown = text(client.get(path))
         assert "NmIxZjhk , not called back; what was taken goes out" in shown
-        assert "of its readers 3 delivered, 0 bounced, 0 dropped, 0 deferred" in shown
+        assert "2 delivered of attempt 0; 1 bounce of batch 9, attempt 0" in shown
+        assert " open " not in shown
 
 
 @pytest.mark.parametrize(
