@@ -277,7 +277,7 @@ def test_an_edition_is_held_by_keyboard_alone(site: Site, page: Page) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("status").filter(has_text="Held.")).to_be_visible()
     assert "halted" == page.locator("#live .badge").inner_text()
-    assert "the sender name is wrong" in page.locator("#live").inner_text()
+    assert "The sender name is wrong" in page.locator("#live").inner_text()
 
 
 # — while it moves —
