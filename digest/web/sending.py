@@ -17,8 +17,10 @@ from fastapi.responses import HTMLResponse, Response
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from digest import bars, editions, finishing, pauses, progress, staff, stats, unsettled
+from digest import answers, bars, editions, finishing, pauses, progress, staff, stats, unsettled, watching
+from digest.answers import Answered
 from digest.bars import Part
+from digest.breaker import Counted, Measure
 from digest.models import BatchState, Edition, EditionLog, EditionState, Pause
 from digest.pauses import KILL_SWITCH
 from digest.progress import Progress
@@ -108,6 +110,21 @@ class Listed:
     tone: str
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What the circuit breaker counts of one thing that goes wrong, and where its lines are."""
+
+    name: str
+    wrong: int
+    of: str
+    whole: int
+    share: str
+    alarms_at: int
+    stops_at: int
+    past: str
+    """The line that is reached: "", "the alarm line" or "the line to stop at"."""
+
+
 @router.get("/sending")
 def index(request: Request, visitor: EditorOrOperator, before: str = "", done: str = "") -> Response:
     """Every edition, the newest first, each with its one-line sum."""
@@ -193,6 +210,7 @@ def edition_page(
         edition = edition_of(session, week)
         live = _live(session, edition, request, now)
         numbers = stats.numbers(session, edition)
+        answered = answers.answered(session, edition.id)
         values = {
             "doubts": unsettled.uncertain(session, edition, limit=SHOWN_BATCHES),
             "refused_batches": unsettled.refused(session, edition, limit=SHOWN_BATCHES),
@@ -200,6 +218,7 @@ def edition_page(
             "variants": {words.variant(key): count for key, count in progress.by_variant(session, edition).items()},
             "log": list(reversed(editions.log_of(session, edition))),
             "newer": editions.newer_begun(session, edition),
+            "watched": _watched(session, edition, answered),
             "withdrawn": editions.withdrawn_entries(session, edition),
         }
         names = staff.names(session)
@@ -213,6 +232,7 @@ def edition_page(
         at_fault=at_fault,
         given=given,
         numbers=numbers,
+        answered=answered,
         gaps=_gaps(numbers, live.progress),
         resuming=_resuming(edition, numbers, request, now),
         shown_at_once=SHOWN_AT_ONCE,
@@ -324,6 +344,29 @@ def _gaps(numbers: stats.Numbers, found: Progress) -> list[str]:
     if found.deliveries != numbers.deliveries:
         gaps.append(f"deliveries is {numbers.deliveries} but the batches hold {found.deliveries}")
     return gaps
+
+
+def _watched(session: Session, edition: Edition, answered: Answered) -> list[Watched]:
+    """What it counts at this moment: all that was handed over, or what was since a person went on after its halt."""
+    if edition.begun_at is None:
+        return []
+    counts = watching.counts(session, edition.id, answered.since)
+    return [_measured(measure, counted) for measure, counted in counts.items()]
+
+
+def _measured(measure: Measure, counted: Counted) -> Watched:
+    alarms_at, stops_at = measure.alarms_at(counted.of), measure.stops_at(counted.of)
+    lines = {"the line to stop at": stops_at, "the alarm line": alarms_at}
+    return Watched(
+        measure.name,
+        counted.wrong,
+        measure.of,
+        counted.of,
+        words.fine_share(counted.wrong, counted.of),
+        alarms_at,
+        stops_at,
+        past=next((line for line, at in lines.items() if counted.wrong >= at), ""),
+    )
 
 
 def _resuming(edition: Edition, numbers: stats.Numbers, request: Request, now: datetime) -> str:

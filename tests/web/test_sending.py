@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from httpx import Response
 
-from digest import editions, pauses, sending, stats
+from digest import breaker, editions, pauses, sending, stats
 from digest.bootstrap import Services
+from digest.breaker import COMPLAINTS, HARD_BOUNCES, Counted
 from digest.models import (
     AuditLine,
     Batch,
@@ -520,6 +521,37 @@ def test_the_sums_stand_there_as_sums(client: TestClient, doubtful: Services) ->
     assert "Of 45 deliveries unsubscribed meanwhile 1 2.2 %" in shown
     assert "Of 45 deliveries 550 (an address) unknown 1 2.2 %" in shown
     assert "1 batch refused whole" in shown
+
+
+def test_the_breaker_shows_its_counts_and_its_lines(client: TestClient, doubtful: Services) -> None:
+    """How many went wrong of how many, at how many it would alarm and halt, and which line is passed."""
+    sign_in(client, doubtful)
+    shown = text(client.get(PAGE))
+    assert "Circuit breaker What would halt this edition." in shown
+    for measure, counted in ((COMPLAINTS, Counted(1, 6)), (HARD_BOUNCES, Counted(0, 8))):
+        lines = f"An alarm to staff at {measure.alarms_at(counted.of)} A halt at {measure.stops_at(counted.of)}"
+        what = f"{measure.name.capitalize()} Of {counted.of} {measure.of} {counted.wrong} "
+        assert re.search(rf"{what}[\d.]+ % {lines}", shown), shown
+    assert "past the" not in shown
+
+    with doubtful.database.writing() as session:
+        session.execute(sa.update(Delivery).where(Delivery.id <= 4).values(complained_at=now()))
+    assert "Complaints past the alarm line" in text(client.get(PAGE))
+
+
+def test_who_resumes_after_the_breaker_answers_for_it(client: TestClient, prepared: Services) -> None:
+    """That is said before it is pressed; afterwards it counts only what follows."""
+    sign_in(client, prepared)
+    with prepared.database.writing() as session:
+        edition = editions.find(session, make.WEEK)
+        edition.begun_at = now()
+        editions.hold(session, edition, why="9 complaints in 40 delivered.", by=breaker.NAME, now=now())
+    shown = text(client.get(PAGE))
+    assert "you answer for going on" in shown
+    assert "It has halted this edition" in shown
+
+    assert "resumed" == done(client.post(f"{PAGE}/resume", data=WHY))
+    assert "when somebody went on after its halt" in text(client.get(PAGE))
 
 
 def test_accepted_is_never_called_sent(client: TestClient, doubtful: Services) -> None:
