@@ -16,6 +16,7 @@ DOORS = ("digest/cli/", "digest/web/")
 # Decisions: values in, values out. No models, no session, no clock.
 PURE = {
     "digest/breaker.py",
+    "digest/bars.py",
     "digest/facts.py",
     "digest/headers.py",
     "digest/json_pieces.py",
