@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from digest import editions, library
 from digest.bootstrap import Services
-from digest.facts import ComparisonFacts, verdict_of
-from digest.models import Comparison, Edition, Entry
+from digest.facts import ComparisonFacts
+from digest.models import Comparison, Edition, Entry, Featured
 from digest.preflight import Earlier, Problem, Sheet
 from digest.preflight import check as preflight
 from digest.proofs import Proof
@@ -50,13 +50,9 @@ def _in_edition(edition: Edition) -> sa.ColumnElement[bool]:
 def _earlier(session: Session, edition: Edition) -> dict[str, Earlier]:
     """Each tool's last appearance in an earlier edition that went out."""
     rows = session.execute(
-        sa.select(Edition.week, Entry.facts)
-        .join(Entry, Entry.edition_id == Edition.id)
+        sa.select(Featured.identity, Edition.week, Featured.verdict)
+        .join(Edition, Edition.id == Featured.edition_id)
         .where(Edition.begun_at.is_not(None), Edition.week < edition.week)
         .order_by(Edition.week)
     )
-    return {
-        tool.identity: Earlier(week, verdict_of(tool))
-        for week, frozen in rows
-        for tool in ComparisonFacts.model_validate(frozen).tools
-    }
+    return {identity: Earlier(week, verdict) for identity, week, verdict in rows}

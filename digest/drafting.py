@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from digest import editions, intake, library, verdicts, weeks
 from digest.editions import log
 from digest.errors import DigestError
-from digest.facts import ComparisonFacts, ToolFacts, verdict_of
-from digest.models import Comparison, Considered, Edition, EditionState, Entry
-from digest.selection import Known, Rules, Selection, Standing, choose
+from digest.facts import ToolFacts, verdict_of
+from digest.models import Comparison, Considered, Edition, EditionState, Entry, Featured
+from digest.selection import NEVER_SEEN, Known, Rules, Selection, Standing, choose
 from digest.settings import Settings
 from digest.weeks import Week, Window
 
@@ -170,48 +170,53 @@ def standing_for(session: Session, window: Window, settings: Settings) -> list[S
         Entry.comparison_id == Comparison.id, Entry.edition_id == Edition.id, editions.holds_entries()
     )
     oldest = window.news_since(settings.digest_new_days)
-    stands = sa.and_(
-        Comparison.first_seen_at <= window.end,
-        sa.or_(Comparison.published_at.is_(None), Comparison.published_at >= oldest),
-        sa.not_(taken),
-    )
-    known = _known_to_readers(session)
+    # By id, so that SQLite too starts from what is news: it would read the whole archive to have it in order.
+    page = aliased(Comparison)
+    is_news = sa.select(page.id).where(sa.or_(page.published_at.is_(None), page.published_at >= oldest))
+    stands = sa.and_(Comparison.first_seen_at <= window.end, Comparison.id.in_(is_news), sa.not_(taken))
+    found = library.comparisons(session, stands)
+    tools = {tool.identity: tool for each in found for tool in each.facts.tools}
+    known = known_to_readers(session, {name for tool in tools.values() for name in _identities(tool)})
     return [
         Standing(
-            key=found.id,
-            facts=found.facts,
-            published_at=found.facts.published_at,
-            first_seen_at=found.first_seen_at,
-            left=_known_of(found.facts.tools[0], known),
-            right=_known_of(found.facts.tools[1], known),
+            key=each.id,
+            facts=each.facts,
+            published_at=each.facts.published_at,
+            first_seen_at=each.first_seen_at,
+            left=_known_of(each.facts.tools[0], known),
+            right=_known_of(each.facts.tools[1], known),
         )
-        for found in library.comparisons(session, stands)
+        for each in found
     ]
 
 
 def _known_of(tool: ToolFacts, known: Mapping[str, Known]) -> Known:
-    """By the words it had before its address was learned, where readers have not seen it since."""
-    return known.get(tool.identity) or known.get(tool.model_copy(update={"slug": None}).identity) or Known()
+    return next((known[identity] for identity in _identities(tool) if identity in known), NEVER_SEEN)
 
 
-def _known_to_readers(session: Session) -> dict[str, Known]:
-    """Each tool's appearances in editions that went out, by identity."""
-    rows = session.execute(
-        sa.select(Edition.week, Entry.facts)
-        .join(Entry, Entry.edition_id == Edition.id)
-        .where(editions.has_begun())
-        .order_by(Edition.week)
-    )
+def _identities(tool: ToolFacts) -> tuple[str, ...]:
+    """Its own, then by the words it had before its address was learned, where readers have not seen it since."""
+    return (tool.identity, tool.identity_in_words) if tool.slug else (tool.identity,)
+
+
+def known_to_readers(session: Session, identities: Collection[str]) -> dict[str, Known]:
+    """What editions that went out have told of these tools; those never seen are not in it."""
     known: dict[str, Known] = {}
-    for week, frozen in rows:
-        for tool in ComparisonFacts.model_validate(frozen).tools:
-            before = known.get(tool.identity, Known())
-            seen_this_week = before.last_week == Week.parse(week)
-            known[tool.identity] = Known(
-                times_featured=before.times_featured + (0 if seen_this_week else 1),
-                last_week=Week.parse(week),
-                last_verdict=verdict_of(tool),
-            )
+    for some in library.in_chunks(sorted(identities)):
+        seen = (
+            sa.select(Featured.identity, sa.func.count().label("times"), sa.func.max(Edition.week).label("last"))
+            .join(Edition, Edition.id == Featured.edition_id)
+            .where(editions.has_begun(), Featured.identity.in_(some))
+            .group_by(Featured.identity)
+            .subquery()
+        )
+        last = (
+            sa.select(seen, Featured.verdict)
+            .join(Edition, Edition.week == seen.c.last)
+            .join(Featured, sa.and_(Featured.edition_id == Edition.id, Featured.identity == seen.c.identity))
+        )
+        for identity, times, week, verdict in session.execute(last):
+            known[identity] = Known(times, Week.parse(week), verdict)
     return known
 
 
@@ -250,6 +255,11 @@ def _place(
                 summary=summary.model_dump(mode="json"),
             )
             for position, (each, summary) in enumerate(zip(selection.chosen, written.summaries, strict=True), start=1)
+        )
+        shown = {tool.identity: tool for page in chosen for tool in page.tools}
+        session.add_all(
+            Featured(identity=identity, edition_id=edition.id, verdict=verdict_of(tool))
+            for identity, tool in shown.items()
         )
     session.flush()
     return edition

@@ -137,7 +137,11 @@ class ToolFacts(Facts):
     @property
     def identity(self) -> str:
         """The slug; where only text without an address was at hand, name and tagline. Names repeat."""
-        return self.slug or f"{self.name}\n{self.tagline or ''}"
+        return self.slug or self.identity_in_words
+
+    @property
+    def identity_in_words(self) -> str:
+        return f"{self.name}\n{self.tagline or ''}"
 
 
 class ComparisonFacts(Facts):
@@ -175,7 +179,7 @@ def verdict_by_percent(percent: float | None) -> Verdict | None:
 
 def exact(number: float) -> Fraction:
     """The number as it was written: 71.25 is 285/4, and 0.1 is 1/10."""
-    return Fraction(str(number))
+    return Fraction(number) if isinstance(number, int) else Fraction(str(number))
 
 
 def instant(text: str) -> datetime | None:

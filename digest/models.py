@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from database import Base, BigKey, UtcDateTime
+from digest.facts import Verdict
 
 
 def _words(states: type[StrEnum]) -> sa.Enum:
@@ -65,6 +66,8 @@ class Comparison(Base):
     __table_args__ = (
         sa.Index("ix_comparisons_left_id_right_id", "left_id", "right_id"),
         sa.Index("ix_comparisons_first_seen_at", "first_seen_at"),
+        # What stands for selection is what is new, in an archive that only grows.
+        sa.Index("ix_comparisons_published_at", "published_at"),
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
@@ -185,6 +188,21 @@ class Entry(Base):
     comparison_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("comparisons.id"), index=True)
     facts: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     summary: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+
+
+class Featured(Base):
+    """One tool shown in one edition, with the verdict it had there: what entries say of it, to be found by tool.
+
+    Entries hold whole pages; reading those of every week ever sent to know a few tools takes longer each week.
+    Writer: drafting, with the entries.
+    """
+
+    __tablename__ = "featured"
+
+    identity: Mapped[str] = mapped_column(sa.String(700), primary_key=True)
+    """`facts.ToolFacts.identity` as it was then."""
+    edition_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("editions.id"), primary_key=True, autoincrement=False)
+    verdict: Mapped[Verdict | None] = mapped_column(sa.String(8))
 
 
 class EditionLog(Base):

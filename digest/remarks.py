@@ -46,6 +46,8 @@ class Resolution:
 
 def resolve(loose: Sequence[str], left: Known, right: Known) -> Resolution:
     """Resolve a page's loose remarks (page order). The order in which takes became known makes no difference."""
+    if not loose:
+        return Resolution()
     lefts, rights = _signed(left.takes), _signed(right.takes)
     is_left, is_right, rest = _divided([_key(remark) for remark in loose], lefts, rights)
     if _is_full(left, is_left) and _has_room(right, [*is_right, *rest]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,6 +77,58 @@ def test_people_are_found_and_keep_their_consent(empty: Database) -> None:
         assert ada.search == "ada@xn--bcher-kva.example ada@bücher.example ada łove"
         assert [event.kind for event in roster.dossier(session, ada).events] == ["confirmed"]
         assert sum(roster.counts(session).values()) == 2
+
+
+def test_tools_of_editions_that_went_out_stay_known(empty: Database) -> None:
+    """What entries say is found by tool from then on: by slug or by words, the badge or what the percentage means."""
+    at_first_shape(empty)
+    sides = [
+        {"slug": "loom", "name": "Loom", "verdict": "skip", "panel_ship_percent": 90},
+        {"name": "Shuttle", "tagline": "It weaves", "panel_ship_percent": 50},
+        {"slug": "heddle", "name": "Heddle"},
+    ]
+    with empty.writing() as session:
+        session.execute(
+            sa.text(
+                "INSERT INTO editions (id, week, state, window_start, window_end, planned_at, send_at, rules, subject, "
+                "breath, also_compared, created_at) "
+                "VALUES (7, '2026-W46', 'sent', :now, :now, :now, :now, '{}', '', '', '[]', :now)"
+            ),
+            {"now": NOW},
+        )
+        session.execute(
+            sa.text(
+                "INSERT INTO tools (id, slug, name, facts, first_seen_at, changed_at) "
+                "VALUES (1, 'loom', 'Loom', '{}', :now, :now)"
+            ),
+            {"now": NOW},
+        )
+        for number, tools in enumerate([sides[:2], sides[::2]], start=1):
+            values = {"now": NOW, "id": number, "facts": json.dumps({"tools": tools})}
+            session.execute(
+                sa.text(
+                    "INSERT INTO comparisons (id, slug, left_id, right_id, loose_remarks, content_hash, first_seen_at, "
+                    "changed_at) VALUES (:id, CAST(:id AS VARCHAR(9)), 1, 1, '[]', '', :now, :now)"
+                ),
+                values,
+            )
+            session.execute(
+                sa.text(
+                    "INSERT INTO entries (edition_id, position, comparison_id, facts, summary) "
+                    "VALUES (7, :id, :id, :facts, '{}')"
+                ),
+                values,
+            )
+
+    migrations.upgrade(empty)
+
+    with empty.reading() as session:
+        found = session.execute(sa.text("SELECT identity, edition_id, verdict FROM featured ORDER BY identity")).all()
+    assert sorted(tuple(row) for row in found) == [
+        ("Shuttle\nIt weaves", 7, "mixed"),
+        ("heddle", 7, None),
+        ("loom", 7, "skip"),
+    ]
 
 
 def test_an_upgrade_can_be_taken_back(empty: Database) -> None:

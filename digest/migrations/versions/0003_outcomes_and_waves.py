@@ -1,4 +1,5 @@
-"""What a provider tells (events, its suppression lists), fences, the first wave, and who flipped the kill switch."""
+"""What a provider tells (events, its suppression lists), fences, the first wave, who flipped the kill switch, and
+which tools each edition showed."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,6 +8,25 @@ revision = '0003'
 down_revision = '0002'
 branch_labels = None
 depends_on = None
+
+def _fill_featured() -> None:
+    """From the pages kept with each entry: a tool is its slug, or its name and tagline; its verdict the badge, or the
+    site's own thresholds of the percentage."""
+    featured = sa.table('featured', *(sa.column(name) for name in ('identity', 'edition_id', 'verdict')))
+    entries = sa.table('entries', sa.column('edition_id'), sa.column('position'), sa.column('facts', sa.JSON()))
+    connection = op.get_bind()
+    rows: dict[tuple[str, int], str | None] = {}
+    kept = sa.select(entries.c.edition_id, entries.c.facts).order_by(entries.c.edition_id, entries.c.position)
+    for edition, facts in connection.execute(kept):
+        for tool in facts['tools']:
+            identity = tool.get('slug') or f"{tool['name']}\n{tool.get('tagline') or ''}"
+            percent = tool.get('panel_ship_percent')
+            by_percent = None if percent is None else 'ship' if percent >= 75 else 'mixed' if percent >= 50 else 'skip'
+            rows[identity, edition] = tool.get('verdict') or by_percent
+    values = [{'identity': key[0], 'edition_id': key[1], 'verdict': verdict} for key, verdict in rows.items()]
+    if values:
+        connection.execute(featured.insert(), values)
+
 
 def upgrade() -> None:
     op.create_table('provider_events',
@@ -48,6 +68,17 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('batch_id', 'attempt', name=op.f('pk_fenced_attempts')),
     sa.UniqueConstraint('provider_batch_id', name=op.f('uq_fenced_attempts_provider_batch_id'))
     )
+    op.create_table('featured',
+    sa.Column('identity', sa.String(length=700), nullable=False),
+    sa.Column('edition_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
+    sa.Column('verdict', sa.String(length=8), nullable=True),
+    sa.ForeignKeyConstraint(['edition_id'], ['editions.id'], name=op.f('fk_featured_edition_id_editions')),
+    sa.PrimaryKeyConstraint('identity', 'edition_id', name=op.f('pk_featured'))
+    )
+    _fill_featured()
+    with op.batch_alter_table('comparisons', schema=None) as batch_op:
+        batch_op.create_index('ix_comparisons_published_at', ['published_at'], unique=False)
+
     with op.batch_alter_table('batches', schema=None) as batch_op:
         batch_op.add_column(sa.Column('wave', sa.Integer(), server_default='1', nullable=False))
 
@@ -79,6 +110,10 @@ def downgrade() -> None:
     with op.batch_alter_table('batches', schema=None) as batch_op:
         batch_op.drop_column('wave')
 
+    with op.batch_alter_table('comparisons', schema=None) as batch_op:
+        batch_op.drop_index('ix_comparisons_published_at')
+
+    op.drop_table('featured')
     op.drop_table('fenced_attempts')
     op.drop_table('suppression_syncs')
     with op.batch_alter_table('provider_events', schema=None) as batch_op:
