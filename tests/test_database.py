@@ -145,3 +145,23 @@ def test_others_at_work_are_counted(postgres_url: str) -> None:
     finally:
         ours.dispose()
         others.dispose()
+
+
+def test_a_transaction_nobody_ends_is_ended(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that vanished while it held a lock does not keep the others from working for long."""
+    monkeypatch.setattr("database.ABANDONED_SECONDS", 1)
+    vanished, others = Database(postgres_url), Database(postgres_url)
+    with others.writing() as session:
+        session.execute(sa.text("CREATE TABLE held AS SELECT 'nobody' AS by_whom"))
+    try:
+        with pytest.raises(sa.exc.DBAPIError, match="idle-in-transaction"), vanished.writing() as session:
+            session.execute(sa.text("UPDATE held SET by_whom = 'the vanished'"))
+            with others.writing() as other:
+                other.execute(sa.text("UPDATE held SET by_whom = 'another'"))
+        with others.reading() as session:
+            assert session.scalar(sa.text("SELECT by_whom FROM held")) == "another"
+    finally:
+        with others.writing() as session:
+            session.execute(sa.text("DROP TABLE held"))
+        for each in (vanished, others):
+            each.dispose()

@@ -27,6 +27,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import database
 import scheduler
 from digest import bootstrap, sendgrid_send, workers  # noqa: F401 - loaded once, before the forks
 from digest.bootstrap import Timing
@@ -45,6 +46,7 @@ QUICK = Timing(
     look_around=timedelta(seconds=0.5),
 )
 OFTEN = ("send", "rescue")
+ABANDONED_SECONDS = 5
 
 
 def main() -> None:
@@ -120,6 +122,7 @@ def _alone(said: str, machine: str | None) -> None:
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
     workers._LIFE = secrets.token_hex(4)
+    database.ABANDONED_SECONDS = ABANDONED_SECONDS
     bootstrap.Timing = lambda: QUICK  # type: ignore[misc,assignment]
     often = [replace(job, every=1 if job.name in OFTEN else job.every) for job in scheduler.JOBS]
     scheduler.JOBS = tuple(often)  # type: ignore[assignment]

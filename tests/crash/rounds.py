@@ -103,7 +103,7 @@ class Player:
         enough = min(kills, self.tally.kills + KILLS_A_ROUND)
         while self.tally.kills < enough and self._is_open():
             self._until_all_ended([next(plans) for _ in range(self._processes)], then=plans)
-        self._to_the_end()
+        self.to_the_end()
 
     # the plans
 
@@ -185,7 +185,7 @@ class Player:
 
     # the end
 
-    def _to_the_end(self) -> None:
+    def to_the_end(self) -> None:
         """The same command again, which may die while it ends; what is uncertain is settled by what is true."""
         dies = next(self._ending)
         seen: set[int] = set()
