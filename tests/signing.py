@@ -17,8 +17,10 @@ TIMESTAMP = "X-Twilio-Email-Event-Webhook-Timestamp"
 class Signer:
     """A pair of keys. `public_key` is what SENDGRID_WEBHOOK_PUBLIC_KEY takes: the base64 of its SPKI form."""
 
-    def __init__(self) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
+    def __init__(self, secret: int | None = None) -> None:
+        """`secret` makes the same pair again."""
+        curve = ec.SECP256R1()
+        self._key = ec.generate_private_key(curve) if secret is None else ec.derive_private_key(secret, curve)
         spki = self._key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self.public_key = base64.b64encode(spki).decode()
 

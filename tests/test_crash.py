@@ -23,19 +23,34 @@ SEED = 11
 Stage = tuple[Scene, Nursery]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module")
 def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """An approved edition on a database of its own, and who runs the commands."""
-    server = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    database, fenced = request.param
+    server = request.getfixturevalue("postgres_url") if database == "postgresql" else None
     program = program_on(tmp_path_factory.mktemp("crash"), server)
     with (
         stub_process(seed=SEED) as stub,
-        closing(Scene(program, stub, readers=READERS)) as scene,
+        closing(Scene(program, stub, readers=READERS, fenced=fenced)) as scene,
         closing(Nursery(program)) as nursery,
     ):
         yield scene, nursery
 
 
+DATABASES = ("sqlite", "postgresql")
+UNFENCED = pytest.mark.parametrize(
+    "stage", [(name, False) for name in DATABASES], ids=DATABASES, indirect=True, scope="module"
+)
+FENCED = pytest.mark.parametrize(
+    "stage",
+    [(name, True) for name in DATABASES],
+    ids=[f"{name}, fenced" for name in DATABASES],
+    indirect=True,
+    scope="module",
+)
+
+
+@UNFENCED
 @pytest.mark.parametrize(
     ("processes", "number"), [(1, signal.SIGKILL), (3, signal.SIGKILL), (1, signal.SIGTERM), (3, signal.SIGTERM)]
 )
@@ -43,25 +58,48 @@ def test_nobody_is_lost_or_handed_over_twice(stage: Stage, processes: int, numbe
     """Killed or asked to stop at each step and at any moment, one process or three: the numbers add up after each,
     and in the end everybody the ledger calls accepted is at the provider, and nobody else.
     """
-    scene, nursery = stage
     kills = KILLS if number == signal.SIGKILL else KILLS // 2
-    tally = Player(scene, nursery, processes=processes, number=number, seed=SEED).play(kills)
+    tally = Player(*stage, processes=processes, number=number, seed=SEED).play(kills)
 
     assert tally.kills >= kills
     assert set(tally.at) <= {*boundaries.BEGINNING, *boundaries.MIDDLE, *boundaries.ENDING, ANY_MOMENT}
     assert len(tally.at) > 3
 
 
-@pytest.mark.parametrize("boundary", [*boundaries.BEGINNING, *boundaries.MIDDLE, *boundaries.ENDING])
-def test_every_boundary_is_passed(stage: Stage, boundary: str) -> None:
-    """A step that a process no longer goes through would be killed at no more."""
+@FENCED
+@pytest.mark.parametrize("processes", [1, 3])
+def test_behind_a_fence_nothing_stays_uncertain(stage: Stage, processes: int) -> None:
+    """Killed in the same ways, with answers to cancels lost: whoever is uncertain is called back, and has it once."""
+    tally = Player(*stage, processes=processes, number=signal.SIGKILL, seed=SEED).play(KILLS)
+
+    assert tally.kills >= KILLS
+    assert tally.uncertain == 0
+
+
+def dies_at(stage: Stage, boundary: str) -> None:
     scene, nursery = stage
     scene.again()
+    scene.stub.faults("cut")
     child = nursery.start(SEND, fate=(boundary, 1, signal.SIGKILL))
 
     assert child.wait() == -signal.SIGKILL, child.said()
 
 
+@UNFENCED
+@pytest.mark.parametrize("boundary", [*boundaries.BEGINNING, *boundaries.MIDDLE, *boundaries.ENDING])
+def test_every_boundary_is_passed(stage: Stage, boundary: str) -> None:
+    """A step that a process no longer goes through would be killed at no more."""
+    dies_at(stage, boundary)
+
+
+@FENCED
+@pytest.mark.parametrize("boundary", boundaries.FENCED)
+def test_every_boundary_of_a_fence_is_passed(stage: Stage, boundary: str) -> None:
+    """The same for what fenced mode asks of the provider, and writes down."""
+    dies_at(stage, boundary)
+
+
+@UNFENCED
 def test_the_harness_can_fail(stage: Stage) -> None:
     """A ledger that calls accepted what the provider never had, or knows nothing of what it has, is found out."""
     scene, nursery = stage

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from tests.sendgrid_stub import Stub, running_stub
-from tests.sendgrid_stub.keys import SIGNATURE, TIMESTAMP, Key
+from tests.sendgrid_stub.mischief import signer
+from tests.signing import SIGNATURE, TIMESTAMP
 from tests.test_sendgrid_stub import call, message, send
 
 MARGIN = 600
@@ -384,8 +385,8 @@ def test_what_cannot_be_asked_is_said(stub: Stub, asked: Any) -> None:
 
 def test_the_key_comes_from_the_seed() -> None:
     """A rehearsal that is started again needs no new setting."""
-    assert Key(3).public == Key(3).public
-    assert Key(3).public != Key(4).public
+    assert signer(3).public_key == signer(3).public_key
+    assert signer(3).public_key != signer(4).public_key
 
 
 # Suppression lists

@@ -35,7 +35,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with Server(world, port=asked.port) as server, contextlib.suppress(KeyboardInterrupt):
         print(f"listening on {server.url}", flush=True)
-        print(f"SENDGRID_WEBHOOK_PUBLIC_KEY={world.hook.key.public}", flush=True)
+        print(f"SENDGRID_WEBHOOK_PUBLIC_KEY={world.hook.key.public_key}", flush=True)
         server.serve_forever()
 
 

@@ -16,8 +16,7 @@ from urllib.parse import urlsplit
 
 from tests.sendgrid_stub.clock import Clock
 from tests.sendgrid_stub.events import Fields
-from tests.sendgrid_stub.keys import Key
-from tests.sendgrid_stub.mischief import Mischief, body_of, forged
+from tests.sendgrid_stub.mischief import Mischief, body_of, forged, signer
 
 AT_ONCE = 4
 """Posts in flight."""
@@ -41,10 +40,10 @@ class Hook:
     """A thread that looks every `every` seconds which events are due, while it knows where to."""
 
     def __init__(self, clock: Clock, *, seed: int) -> None:
-        self.key = Key(seed)
+        self.key = signer(seed)
         self.mischief = Mischief(seed=seed)
         self._clock = clock
-        self._other = Key(seed, "somebody else's")
+        self._other = signer(seed, "somebody else's")
         self._random = random.Random(seed)
         self._url: str | None = None
         self._most = 500
@@ -99,7 +98,7 @@ class Hook:
             due = sum(1 for at, _, what in self._due if at <= now or isinstance(what, Post))
             return {
                 "url": self._url,
-                "public_key": self.key.public,
+                "public_key": self.key.public_key,
                 "waiting": due + self._flying,
                 "later": len(self._due) - due,
                 "events": self._counts["made"],

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 import orjson
 
 from tests.sendgrid_stub.events import Fields, event_id, of_a_stranger
-from tests.sendgrid_stub.keys import SIGNATURE, TIMESTAMP, Key
 from tests.sendgrid_stub.luck import checked, digest, luck
+from tests.signing import SIGNATURE, TIMESTAMP, Signer
 
 NAMES = frozenset({"twice", "again", "late", "unknown", "strangers", "shuffled", "replayed", "forged"})
 LATE_SECONDS = 60.0
@@ -72,7 +72,7 @@ class Mischief:
 
 
 def forged(
-    events: Sequence[Fields], number: int, *, key: Key, other: Key, timestamp: str
+    events: Sequence[Fields], number: int, *, key: Signer, other: Signer, timestamp: str
 ) -> tuple[bytes, dict[str, str]]:
     """A post that nobody may believe: its body and headers."""
     lies = body_of(
@@ -87,3 +87,8 @@ def forged(
             return lies, other.headers(lies, timestamp=timestamp)
         case _:
             return lies, {TIMESTAMP: timestamp}
+
+
+def signer(seed: int, whose: str = "the account's") -> Signer:
+    """The same keys for the same seed: a rehearsal that is started again needs no new setting."""
+    return Signer(int.from_bytes(digest(seed, "key", whose, size=31), "big") or 1)
