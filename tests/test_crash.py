@@ -16,8 +16,8 @@ from tests.crash.rounds import ANY_MOMENT, SEND, Player
 from tests.crash.scene import Nursery, Scene, program_on
 from tests.sendgrid_stub import stub_process
 
-READERS = 60
-KILLS = 12
+READERS = 36
+KILLS = 8
 SEED = 11
 
 Stage = tuple[Scene, Nursery]
@@ -37,28 +37,28 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield scene, nursery
 
 
-DATABASES = ("sqlite", "postgresql")
-UNFENCED = pytest.mark.parametrize(
-    "stage", [(name, False) for name in DATABASES], ids=DATABASES, indirect=True, scope="module"
-)
-FENCED = pytest.mark.parametrize(
-    "stage",
-    [(name, True) for name in DATABASES],
-    ids=[f"{name}, fenced" for name in DATABASES],
-    indirect=True,
-    scope="module",
-)
+SQLITE, POSTGRESQL = ("sqlite", False), ("postgresql", False)
+FENCED_SQLITE, FENCED_POSTGRESQL = ("sqlite", True), ("postgresql", True)
+KILL, TERM = signal.SIGKILL, signal.SIGTERM
 
 
-@UNFENCED
 @pytest.mark.parametrize(
-    ("processes", "number"), [(1, signal.SIGKILL), (3, signal.SIGKILL), (1, signal.SIGTERM), (3, signal.SIGTERM)]
+    ("stage", "processes", "number"),
+    [
+        (SQLITE, 1, KILL),
+        (SQLITE, 3, KILL),
+        (SQLITE, 3, TERM),
+        (POSTGRESQL, 1, KILL),
+        (POSTGRESQL, 3, KILL),
+        (POSTGRESQL, 1, TERM),
+    ],
+    indirect=["stage"],
 )
 def test_nobody_is_lost_or_handed_over_twice(stage: Stage, processes: int, number: signal.Signals) -> None:
     """Killed or asked to stop at each step and at any moment, one process or three: the numbers add up after each,
     and in the end everybody the ledger calls accepted is at the provider, and nobody else.
     """
-    kills = KILLS if number == signal.SIGKILL else KILLS // 2
+    kills = KILLS if number == KILL else KILLS // 2
     tally = Player(*stage, processes=processes, number=number, seed=SEED).play(kills)
 
     assert tally.kills >= kills
@@ -66,40 +66,34 @@ def test_nobody_is_lost_or_handed_over_twice(stage: Stage, processes: int, numbe
     assert len(tally.at) > 3
 
 
-@FENCED
-@pytest.mark.parametrize("processes", [1, 3])
+@pytest.mark.parametrize(("stage", "processes"), [(FENCED_SQLITE, 1), (FENCED_POSTGRESQL, 3)], indirect=["stage"])
 def test_behind_a_fence_nothing_stays_uncertain(stage: Stage, processes: int) -> None:
     """Killed in the same ways, with answers to cancels lost: whoever is uncertain is called back, and has it once."""
-    tally = Player(*stage, processes=processes, number=signal.SIGKILL, seed=SEED).play(KILLS)
+    tally = Player(*stage, processes=processes, number=KILL, seed=SEED).play(KILLS)
 
     assert tally.kills >= KILLS
     assert tally.uncertain == 0
 
 
-def dies_at(stage: Stage, boundary: str) -> None:
+@pytest.mark.parametrize(
+    ("stage", "boundary"),
+    [
+        *((SQLITE, each) for each in (*boundaries.BEGINNING, *boundaries.MIDDLE, *boundaries.ENDING)),
+        *((FENCED_SQLITE, each) for each in boundaries.FENCED),
+    ],
+    indirect=["stage"],
+)
+def test_every_boundary_is_passed(stage: Stage, boundary: str) -> None:
+    """A step that a process no longer goes through would be killed at no more."""
     scene, nursery = stage
     scene.again()
     scene.stub.faults("cut")
-    child = nursery.start(SEND, fate=(boundary, 1, signal.SIGKILL))
+    child = nursery.start(SEND, fate=(boundary, 1, KILL))
 
-    assert child.wait() == -signal.SIGKILL, child.said()
-
-
-@UNFENCED
-@pytest.mark.parametrize("boundary", [*boundaries.BEGINNING, *boundaries.MIDDLE, *boundaries.ENDING])
-def test_every_boundary_is_passed(stage: Stage, boundary: str) -> None:
-    """A step that a process no longer goes through would be killed at no more."""
-    dies_at(stage, boundary)
+    assert child.wait() == -KILL, child.said()
 
 
-@FENCED
-@pytest.mark.parametrize("boundary", boundaries.FENCED)
-def test_every_boundary_of_a_fence_is_passed(stage: Stage, boundary: str) -> None:
-    """The same for what fenced mode asks of the provider, and writes down."""
-    dies_at(stage, boundary)
-
-
-@UNFENCED
+@pytest.mark.parametrize("stage", [SQLITE], indirect=True)
 def test_the_harness_can_fail(stage: Stage) -> None:
     """A ledger that calls accepted what the provider never had, or knows nothing of what it has, is found out."""
     scene, nursery = stage
