@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session, aliased
 
 from digest import editions, halting, pauses
 from digest.bootstrap import Services
-from digest.models import Batch, BatchState, Edition, EditionState
+from digest.models import Batch, BatchState, Edition, EditionState, FencedAttempt
 from digest.recording import SENDER
 
 FIRST_WAVE = "the first wave is out; the rest follows unless the circuit breaker stops it"
+CALLING_BACK = "attempts whose answer was lost are being called back"
+LOOK_AGAIN = timedelta(seconds=5)
 UNFINISHED = (BatchState.PENDING, BatchState.SUBMITTING)
 
 
@@ -36,20 +38,25 @@ def end_first_waves(session: Session, *, wait: timedelta, now: datetime) -> bool
 
 
 def finish(services: Services, *, now: datetime) -> None:
-    """Editions with nothing left to hand over: sent, or halted while any batch is uncertain."""
+    """Editions with nothing left to hand over: sent, or halted while any batch is uncertain.
+
+    Not while one can still be called back: a provider that does not listen for a moment costs no person's time.
+    """
     sending = sa.select(Edition).where(Edition.state == EditionState.SENDING).order_by(Edition.id)
     with services.database.writing() as session:
         # Skipped when locked: then another worker is finishing it at this moment.
         for edition in session.scalars(sending.with_for_update(skip_locked=True)).all():
-            _finish(session, edition, now=now)
+            _finish(session, edition, margin=services.timing.cancel_margin, now=now)
 
 
-def _finish(session: Session, edition: Edition, *, now: datetime) -> None:
+def _finish(session: Session, edition: Edition, *, margin: timedelta, now: datetime) -> None:
     by_state = sa.select(Batch.state, sa.func.count()).where(Batch.edition_id == edition.id).group_by(Batch.state)
     counted = {state: count for state, count in session.execute(by_state)}
     if counted.get(BatchState.PENDING) or counted.get(BatchState.SUBMITTING):
         return
     unknown = counted.get(BatchState.UNCERTAIN, 0)
+    if unknown and session.scalar(sa.select(_can_be_called_back(edition, now + margin))):
+        return
     if unknown:
         which = "batch is" if unknown == 1 else "batches are"
         halting.halt(
@@ -61,6 +68,18 @@ def _finish(session: Session, edition: Edition, *, now: datetime) -> None:
         )
         return
     editions.advance(session, edition, EditionState.SENT, by=SENDER, now=now, finished_at=now)
+
+
+def _can_be_called_back(edition: Edition, latest: datetime) -> sa.Exists:
+    """Whether an uncertain attempt has a fence whose time is later than this."""
+    return sa.exists().where(
+        Batch.edition_id == edition.id,
+        Batch.state == BatchState.UNCERTAIN,
+        FencedAttempt.batch_id == Batch.id,
+        FencedAttempt.attempt == Batch.attempt,
+        FencedAttempt.cancelled_at.is_(None),
+        FencedAttempt.send_at > latest,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +102,8 @@ def waiting(session: Session, edition: Edition, *, now: datetime) -> Waiting | N
             Batch.edition_id == edition.id, Batch.state.in_(UNFINISHED)
         )
     ).all()
+    if not unfinished and session.scalar(sa.select(_can_be_called_back(edition, now))):
+        return Waiting(CALLING_BACK, now + LOOK_AGAIN)
     now_due = [row for row in unfinished if row.wave == 1 or not held_back]
     if not now_due and unfinished and edition.wave_until is not None:
         return Waiting(FIRST_WAVE, edition.wave_until)

@@ -193,7 +193,7 @@ def _answers(port: int) -> bool:
 def _judged(
     services: Services, stub: Stub, left: dict[int, tuple[float, float]], *, code: int, seconds: float
 ) -> Found:
-    stub.at_rest()
+    stub.left_alone()
     there = stub.deliveries(ever=True)
     numbers = running.numbers(services)
     broken = [] if code == 0 else [f"the command ended with {code}"]

@@ -64,7 +64,7 @@ def test_one_dies_and_one_freezes_past_its_lease(stage: Stage, frozen_at: str) -
     took = time.monotonic() - began
     assert took < MOST_LEASES * QUICK.lease.total_seconds()
 
-    Player(scene, nursery, processes=1, number=signal.SIGKILL, seed=1).to_the_end()
+    Player(scene, nursery, processes=1, number=signal.SIGKILL, seed=1).to_the_end(nobody_lives=False)
     frozen.signal(signal.SIGCONT)
     time.sleep(1)
     assert "batch accepted" in third.said()

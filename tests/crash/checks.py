@@ -39,9 +39,10 @@ def at_any_time(scene: Scene) -> stats.Numbers:
     return found
 
 
-def when_nothing_runs(scene: Scene) -> Fates:
+def when_nothing_runs(scene: Scene, *, nobody_lives: bool = True) -> Fates:
     """All is said of everybody, and what is said is true. Raises Violation."""
-    scene.stub.at_rest()
+    if nobody_lives:
+        scene.stub.left_alone()
     at_any_time(scene)
     found, there = fates(scene), scene.stub.deliveries()
     lost = found.accepted - there
@@ -51,9 +52,9 @@ def when_nothing_runs(scene: Scene) -> Fates:
     return found
 
 
-def at_the_end(scene: Scene) -> None:
+def at_the_end(scene: Scene, *, nobody_lives: bool = True) -> None:
     """Nothing is left to do, and nothing is left open. Raises Violation."""
-    found = when_nothing_runs(scene)
+    found = when_nothing_runs(scene, nobody_lives=nobody_lives)
     numbers = running.numbers(scene.services)
     _hold(numbers.state == "sent", f"it ended as {numbers.state}")
     _hold(not found.uncertain, f"left uncertain: {sorted(found.uncertain)}")

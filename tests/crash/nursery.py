@@ -22,6 +22,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -29,7 +30,7 @@ from typing import Any
 
 import database
 import scheduler
-from digest import bootstrap, sendgrid_send, workers  # noqa: F401 - loaded once, before the forks
+from digest import bootstrap, finishing, sendgrid_send, workers  # noqa: F401 - loaded once, before the forks
 from digest.bootstrap import Timing
 from digest.cli import app, edition  # noqa: F401
 from tests.crash import boundaries
@@ -56,6 +57,7 @@ def main() -> None:
     signal.set_wakeup_fd(woken)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     ended: dict[int, int] = {}
+    living: set[int] = set()
     while True:
         ready, _, _ = select.select([sys.stdin.fileno(), wakes], [], [])
         if wakes in ready:
@@ -65,17 +67,20 @@ def main() -> None:
             continue
         line = sys.stdin.readline()
         if not line:
+            _end(living - ended.keys())
             return
         asked = json.loads(line)
         # Only here are children reaped, so a number that has not ended is nobody else's.
         if "run" in asked:
             answer: dict[str, Any] = {"pid": _fork(asked)}
+            living.add(answer["pid"])
         elif "signal" in asked:
             answer = {"sent": asked["pid"] not in ended}
             if answer["sent"]:
                 os.kill(asked["pid"], asked["signal"])
         else:
             answer = {"ended": ended}
+            living -= ended.keys()
             ended = {}
         sys.stdout.write(f"{json.dumps(answer)}\n")
         sys.stdout.flush()
@@ -90,6 +95,12 @@ def _reap(ended: dict[int, int]) -> None:
         if pid == 0:
             return
         ended[pid] = os.waitstatus_to_exitcode(status)
+
+
+def _end(living: Iterable[int]) -> None:
+    for pid in living:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def _fork(asked: dict[str, Any]) -> int:
@@ -123,6 +134,7 @@ def _alone(said: str, machine: str | None) -> None:
     sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
     workers._LIFE = secrets.token_hex(4)
     database.ABANDONED_SECONDS = ABANDONED_SECONDS
+    finishing.LOOK_AGAIN = QUICK.backoff
     bootstrap.Timing = lambda: QUICK  # type: ignore[misc,assignment]
     often = [replace(job, every=1 if job.name in OFTEN else job.every) for job in scheduler.JOBS]
     scheduler.JOBS = tuple(often)  # type: ignore[assignment]

@@ -185,8 +185,11 @@ class Player:
 
     # the end
 
-    def to_the_end(self) -> None:
-        """The same command again, which may die while it ends; what is uncertain is settled by what is true."""
+    def to_the_end(self, *, nobody_lives: bool = True) -> None:
+        """The same command again, which may die while it ends; what is uncertain is settled by what is true.
+
+        `nobody_lives` False: other processes are still there, and the provider is at rest all the same.
+        """
         dies = next(self._ending)
         seen: set[int] = set()
         for _ in range(MOST_RUNS):
@@ -202,18 +205,18 @@ class Player:
             if found.state == "sent":
                 break
             if found.state == "halted":
-                self._settle(seen)
+                self._settle(seen, nobody_lives=nobody_lives)
                 self._resume()
         else:
             raise Violation(f"after {MOST_RUNS} runs it is not sent; the last ended with {code}")
         self.tally.uncertain += len(seen)
         if self._scene.fenced:
             self._scene.stub.forward(float(FENCE_MINUTES) * 60 + 60)
-        checks.at_the_end(self._scene)
+        checks.at_the_end(self._scene, nobody_lives=nobody_lives)
 
-    def _settle(self, seen: set[int]) -> None:
+    def _settle(self, seen: set[int], *, nobody_lives: bool) -> None:
         """As a person would who can ask the provider."""
-        uncertain = checks.when_nothing_runs(self._scene).uncertain
+        uncertain = checks.when_nothing_runs(self._scene, nobody_lives=nobody_lives).uncertain
         if uncertain and self._scene.fenced:
             raise Violation(f"fenced, and yet uncertain: {sorted(uncertain)}")
         seen |= uncertain

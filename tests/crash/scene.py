@@ -163,8 +163,8 @@ class Nursery:
         return self._codes.pop(pid, None)
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+        """Nobody survives it."""
+        self._process.communicate(timeout=running.PATIENCE)
 
     def _ask(self, document: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None

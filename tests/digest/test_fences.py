@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from database import Database
-from digest import editions, fences, sending, settling, stats
+from digest import editions, fences, finishing, sending, settling, stats
 from digest.bootstrap import Services
 from digest.models import Batch, BatchState, Delivery, Edition, EditionLog, FencedAttempt
 from digest.sendgrid_send import SendGrid
@@ -116,6 +116,23 @@ def test_too_late_to_cancel_it_waits_for_a_person(fenced: Services, stub: Stub) 
     assert fences.call_back(fenced, now=now()) == 1
 
 
+def test_while_it_can_be_called_back_it_waits_for_nobody(fenced: Services, stub: Stub) -> None:
+    """The provider does not listen to a cancelling: the edition goes on being sent until it does, or it is too late."""
+    prepared(fenced)
+    uncertain(fenced, stub)
+    with fenced.database.reading() as session:
+        edition = editions.find(session, make.WEEK)
+        waits = finishing.waiting(session, edition, now=now())
+        assert edition.state == "sending"
+        assert waits is not None
+        assert waits.until is not None
+
+    late = replace(fenced, timing=replace(fenced.timing, cancel_margin=timedelta(minutes=2)))
+    finishing.finish(late, now=now())
+    with fenced.database.reading() as session:
+        assert editions.find(session, make.WEEK).state == "halted"
+
+
 def test_a_cancelling_whose_answer_was_lost_is_confirmed_by_asking(fenced: Services, stub: Stub) -> None:
     """The provider cancelled it and its answer was lost: asked again it says that it did, and that counts."""
     prepared(fenced)
@@ -149,8 +166,6 @@ def test_an_event_of_a_cancelled_attempt_halts_the_edition(fenced: Services, stu
         make.staff(session)
     prepared(fenced)
     uncertain(fenced, stub)
-    with fenced.database.writing() as session:
-        editions.resume(session, editions.find(session, make.WEEK), why="go on", by="otto", now=now())
     fences.call_back(fenced, now=now())
     with fenced.database.writing() as session:
         cancelled = session.scalars(sa.select(FencedAttempt).where(FencedAttempt.cancelled_at.is_not(None))).one()
@@ -169,7 +184,6 @@ def test_eighty_cancelled_attempts_are_enough(fenced: Services, stub: Stub) -> N
     prepared(fenced)
     uncertain(fenced, stub)
     with fenced.database.writing() as session:
-        editions.resume(session, editions.find(session, make.WEEK), why="go on", by="otto", now=now())
         batch = session.scalars(sa.select(Batch.id).order_by(Batch.id)).first()
         session.add_all(
             FencedAttempt(
@@ -242,7 +256,6 @@ def test_everybody_in_a_called_back_batch_can_still_leave(fenced: Services, stub
         person = sa.select(Delivery.subscriber_id).order_by(Delivery.id).limit(1).scalar_subquery()
         session.execute(sa.text("DELETE FROM consent_events"))
         session.execute(sa.text("DELETE FROM subscribers WHERE id = :id"), {"id": session.scalar(sa.select(person))})
-        editions.resume(session, editions.find(session, make.WEEK), why="go on", by="otto", now=now())
     done = run(fenced)
 
     assert (done.state, done.accepted, done.withheld) == ("sent", READERS - 1, 1)

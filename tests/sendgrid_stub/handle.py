@@ -117,19 +117,20 @@ class Stub:
     # what it knows
 
     def state(self) -> dict[str, Any]:
-        """connections, mail_requests (of them undecided), taken_requests, recipients, fates, answers by status …"""
+        """connections, mail_requests, taken_requests, recipients, fates, answers by status …"""
         state: dict[str, Any] = self._call("GET", "state")
         return state
 
-    def at_rest(self, *, within: float = 30) -> None:
-        """Come back when every request that reached it was taken, or never will be. Raises TimeoutError."""
+    def left_alone(self, *, within: float = 30) -> None:
+        """Come back when nobody holds a connection: whatever a dead client sent was taken by then, or never will be.
+
+        Raises TimeoutError.
+        """
         deadline = time.monotonic() + within
-        before = -1
-        while (state := self.state())["undecided"] or state["mail_requests"] != before:
+        while self._call("GET", "open")["open"]:
             if time.monotonic() > deadline:
-                raise TimeoutError(state)
-            before = state["mail_requests"]
-            time.sleep(0.05)
+                raise TimeoutError
+            time.sleep(0.02)
 
     def taken(self, *, delivery: int | None = None, address: str | None = None) -> list[dict[str, Any]]:
         """Requests that were taken, all or those that handed over one delivery or address, oldest first."""

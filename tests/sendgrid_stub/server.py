@@ -46,6 +46,11 @@ class Server(socketserver.ThreadingTCPServer):
     def url(self) -> str:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.server_address[1]}"
 
+    @property
+    def open(self) -> int:
+        """How many connections somebody holds."""
+        return len(self._open)
+
     def get_request(self) -> tuple[socket.socket, Any]:
         sock, address = super().get_request()
         if self._tls:
@@ -115,6 +120,9 @@ class Connection(BaseHTTPRequestHandler):
             self.wfile.flush()
             self.server.hang_up()
             return
+        if path == "open":
+            self._answer(200, {"open": self.server.open - 1})
+            return
         self._reply(self.server.world.control(self.command, path, query, self._document()))
 
     # Everything else under /v3/
@@ -137,37 +145,29 @@ class Connection(BaseHTTPRequestHandler):
     # Mail Send
 
     def _mail_send(self, fault: Fault) -> None:
-        try:
-            judged, message_id = self._hear(fault)
-        finally:
-            self.server.world.decided()
-        if judged is not None:
-            self._misbehave(fault, judged, message_id)
-
-    def _hear(self, fault: Fault) -> tuple[Judged | None, str]:
-        """The request and, where it was taken, its message id; None when it is answered already."""
         if fault.name == "midway":
             self.rfile.read(int(self.headers["Content-Length"]) // 2)
             self._cut(fault)
-            return None, ""
+            return
         if fault.name == "early":
             self._answer_early(int(fault.value))
-            return None, ""
+            return
         body = self._body()
         if fault.name == "slow":
             self.server.stopping.wait(fault.seconds)
         if len(body) >= LARGEST_BODY:
             self._answer(413, raw=TOO_LARGE, kind="text/html")
-            return None, ""
+            return
         if not self.headers.get("Content-Type", "").startswith("application/json"):
             self._refuse(415, "Content-Type should be application/json.")
-            return None, ""
+            return
         judged = self.server.world.judge(body)
         if judged.errors:
             self._answer(400, {"errors": judged.errors})
-            return None, ""
+            return
         taken = fault.accept or fault.name in ("ok", "slow", "close", "no-id", "drip")
-        return judged, self.server.world.take(judged, body) if taken else ""
+        message_id = self.server.world.take(judged, body) if taken else ""
+        self._misbehave(fault, judged, message_id)
 
     def _misbehave(self, fault: Fault, judged: Judged, message_id: str) -> None:
         ways: dict[str, Callable[[], None]] = {
@@ -220,8 +220,13 @@ class Connection(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _hang(self) -> None:
+        """Until the client has had enough."""
         self.server.world.answered("hang")
-        self.server.stopping.wait()
+        self.connection.settimeout(0.1)
+        while not self.server.stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                if not self.connection.recv(1):
+                    break
         self.close_connection = True
 
     def _cut(self, fault: Fault) -> None:

@@ -55,7 +55,6 @@ class World:
         self._answers = Counter[str]()
         self._connections = 0
         self._mail_requests = 0
-        self._undecided = 0
         self._followed = 0
 
     def forget(self) -> None:
@@ -92,18 +91,12 @@ class World:
         """How the Mail Send request that has just arrived will be treated."""
         with self._lock:
             self._mail_requests += 1
-            self._undecided += 1
             return self.faults.draw()
 
     def draw_for_account(self) -> Fault:
         """The same for any other request."""
         with self._lock:
             return self.account_faults.draw()
-
-    def decided(self) -> None:
-        """It was taken by now, or it never will be."""
-        with self._lock:
-            self._undecided -= 1
 
     def judge(self, body: bytes) -> Judged:
         return judge(body, now=self.clock.now(), knows_batch=self.account.schedule.knows)
@@ -187,7 +180,6 @@ class World:
         return {
             "connections": self._connections,
             "mail_requests": self._mail_requests,
-            "undecided": self._undecided,
             "taken_requests": len(self.memory.taken),
             "recipients": self.memory.recipients,
             "fates": self.memory.fates(),
