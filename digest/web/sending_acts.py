@@ -165,8 +165,6 @@ def _move(
     try:
         with services_of(request).database.writing() as session:
             edition = edition_of(session, week)
-            if edition.state in there:
-                return _back(edition.week, "unchanged")
             act(session, edition, reason, now)
             found = progress.of_edition(session, edition)
             audit.note(
@@ -187,7 +185,7 @@ def _move(
 
 
 def _unless_there(request: Request, week: str, there: set[EditionState]) -> Response | None:
-    """Two presses at one moment: the second finds it done by the first."""
+    """Pressed twice, or by two at one moment: the second finds it done by the first."""
     with services_of(request).database.reading() as session:
         edition = edition_of(session, week)
     return _back(edition.week, "unchanged") if edition.state in there else None

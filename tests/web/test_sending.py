@@ -39,7 +39,7 @@ from tests.web.staff_client import sign_in
 PAGE = f"/sending/{make.WEEK}"
 WHY = {"reason": "the sender name is wrong"}
 READER = "reader7@example.com"
-HOSTILE = """<script>alert(1)</script> "><img src=x> {{7*7}} \u202e\x00 it's"""
+HOSTILE = """<script>alert(1)</script> "><img src=x> {{7*7777}} \u202e\x00 it's"""
 
 
 def now() -> datetime:
@@ -718,7 +718,7 @@ def test_hostile_words_are_inert(client: TestClient, doubtful: Services) -> None
         shown = client.get(path).text
         assert "<script>alert" not in shown
         assert "<img" not in shown
-        assert "49" not in re.findall(r"{{7\*7}}|\b49\b", shown)
+        assert "54439" not in shown
     refused = client.post(f"{PAGE}/stop", data={"reason": HOSTILE}).text
     assert "<script>alert" not in refused
     assert "\u202e" not in refused
