@@ -70,7 +70,20 @@ def move(
     """Move one batch if it still is as `frm` and `where` say. True means that we moved it."""
     if to not in MOVES[frm]:
         raise ValueError(f"a batch never goes from {frm} to {to}")
-    return claim(session, Batch, Batch.id == batch, Batch.state == frm, *where, values={"state": to, **values})
+    moved = claim(session, Batch, Batch.id == batch, Batch.state == frm, *where, values={"state": to, **values})
+    if moved and to is PENDING:
+        _withhold_if_stopped(session, batch)
+    return moved
+
+
+def _withhold_if_stopped(session: Session, batch: int) -> None:
+    """What comes back from a call after its edition was stopped waits for nothing any more."""
+    edition = sa.select(Batch.edition_id).where(Batch.id == batch).scalar_subquery()
+    # Locked, whatever its state: who stops it at this moment reads the batches after us, or we its state after them.
+    locked = sa.select(Edition.state, Edition.why).where(Edition.id == edition).with_for_update(key_share=True)
+    state, why = session.execute(locked).one()
+    if state is EditionState.STOPPED:
+        _withhold_batches(session, Batch.id == batch, why=f"stopped: {why}")
 
 
 # The statements of the hot path are made once: making one takes as long as running it.
@@ -377,26 +390,28 @@ def halve(session: Session, claimed: Claimed, *, why: str) -> None:
         called_at=None,
     )
     if ours:
-        session.add(
-            Batch(
-                edition_id=claimed.edition_id,
-                variant=claimed.variant,
-                wave=claimed.wave,
-                first_delivery=middle + 1,
-                last_delivery=claimed.last,
-                state=PENDING,
-                attempt=0,
-                why=why,
-            )
+        rest = Batch(
+            edition_id=claimed.edition_id,
+            variant=claimed.variant,
+            wave=claimed.wave,
+            first_delivery=middle + 1,
+            last_delivery=claimed.last,
+            state=PENDING,
+            attempt=0,
+            why=why,
         )
+        session.add(rest)
+        session.flush()
+        _withhold_if_stopped(session, rest.id)
 
 
 def withhold_rest(session: Session, edition: Edition, *, why: str) -> None:
     """What has not been handed over never will be: its deliveries carry the reason, and no batch is left waiting."""
-    waiting = sa.select(Batch.first_delivery, Batch.last_delivery).where(
-        Batch.edition_id == edition.id, Batch.state == PENDING
-    )
-    for first, last in session.execute(waiting).all():
+    _withhold_batches(session, Batch.edition_id == edition.id, Batch.state == PENDING, why=why)
+
+
+def _withhold_batches(session: Session, *which: sa.ColumnElement[bool], why: str) -> None:
+    for first, last in session.execute(sa.select(Batch.first_delivery, Batch.last_delivery).where(*which)).all():
         untouched = sa.update(Delivery).where(
             Delivery.id.between(first, last), Delivery.withheld_because.is_(None), Delivery.refused_because.is_(None)
         )

@@ -18,11 +18,11 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from digest import halting
+from digest import editions, halting
 from digest.batches import ACCEPTED, PENDING, REFUSED, SUBMITTING, UNCERTAIN, move
 from digest.bootstrap import Services
 from digest.errors import DigestError
-from digest.models import Batch, BatchState, Edition, FencedAttempt
+from digest.models import Batch, BatchState, Edition, EditionState, FencedAttempt
 from digest.workers import owner_is_gone
 
 log = structlog.get_logger()
@@ -36,6 +36,14 @@ class NoSuchBatch(DigestError):
 
 class NotUncertain(DigestError):
     """Only an uncertain batch can be settled."""
+
+
+class Stopped(DigestError):
+    """The edition is stopped, so nothing of it is handed over again. Nothing was changed."""
+
+
+class BeingCalledBack(DigestError):
+    """This attempt is being called back, so what the provider took of it may be thrown away. Nothing was changed."""
 
 
 # — what dead workers left —
@@ -167,10 +175,19 @@ def _cancelled(session: Session, found: Collection[Batch]) -> set[tuple[int, int
 
 
 def settle(session: Session, batch_id: int, *, was_accepted: bool, why: str, by: str, now: datetime) -> Batch:
-    """A named person knows what became of an uncertain batch. Raises NoSuchBatch or NotUncertain."""
-    batch = session.get(Batch, batch_id)
+    """A named person knows what became of an uncertain batch; the edition's log says who.
+
+    Raises NoSuchBatch, NotUncertain, Stopped or BeingCalledBack.
+    """
+    batch = session.get(Batch, batch_id, with_for_update=True)
     if batch is None:
         raise NoSuchBatch(f"There is no batch {batch_id}; `digest batches` lists them.")
+    edition = session.get_one(Edition, batch.edition_id)
+    if not was_accepted and edition.state is EditionState.STOPPED:
+        raise Stopped
+    fenced = session.get(FencedAttempt, (batch.id, batch.attempt))
+    if was_accepted and fenced and fenced.asked_at and not fenced.cancelled_at and fenced.send_at > now:
+        raise BeingCalledBack
     note = f"settled by {by}: {why}"
     if was_accepted:
         moved = move(session, batch_id, UNCERTAIN, ACCEPTED, accepted_at=now, why=note)
@@ -178,5 +195,7 @@ def settle(session: Session, batch_id: int, *, was_accepted: bool, why: str, by:
         moved = move(session, batch_id, UNCERTAIN, PENDING, owner=None, called_at=None, not_before=None, why=note)
     if not moved:
         raise NotUncertain(f"Batch {batch_id} is {batch.state}; only an uncertain one can be settled.")
+    what = f"batch {batch_id} settled: {'the provider has it' if was_accepted else 'to be handed over again'}"
+    editions.log(session, edition, by=by, what=what, why=why, now=now)
     session.refresh(batch)
     return batch

@@ -46,10 +46,6 @@ class Moved(DigestError):
     """This batch is no longer as you saw it: look at it again. Nothing was changed."""
 
 
-class BeingCalledBack(DigestError):
-    """This attempt is being called back, so what the provider took of it may be thrown away. Nothing was changed."""
-
-
 # — the edition —
 
 
@@ -236,14 +232,8 @@ def _settle(
                 return _back(edition.week, "unchanged")
             if str(batch.attempt) != attempt:
                 raise Moved
-            if not was_accepted and edition.state is EditionState.STOPPED:
-                raise editions.NotThatMove(STOPPED)
             found = unsettled.one(session, edition, number)
-            if was_accepted and found and found.fence and found.fence.is_calling_back(now):
-                raise BeingCalledBack
             settled = settling.settle(session, number, was_accepted=was_accepted, why=reason, by=visitor.by, now=now)
-            what = f"batch {number} settled: {'the provider has it' if was_accepted else 'to be handed over again'}"
-            editions.log(session, edition, by=visitor.by, what=what, why=reason, now=now)
             audit.note(
                 session,
                 by=visitor.by,
@@ -257,9 +247,6 @@ def _settle(
     except DigestError as why:
         return refuse(409, str(why))
     return _back(edition.week, "accepted" if was_accepted else "again")
-
-
-STOPPED = "The edition is stopped, so nothing of it is handed over again. Nothing was changed."
 
 
 def _locked(session: Session, edition: Edition, number: int) -> Batch:
@@ -292,7 +279,7 @@ def _again_page(
         doubt = unsettled.one(session, edition, number)
     if doubt is None or edition.state is EditionState.STOPPED:
         problem = problem or (
-            STOPPED if doubt else f"Batch {number} is {batch.state}; only an uncertain one is settled."
+            str(settling.Stopped()) if doubt else f"Batch {number} is {batch.state}; only an uncertain one is settled."
         )
         return edition_page(request, visitor, week, status=409, problem=problem)
     return staff_page(

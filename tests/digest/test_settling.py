@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from digest import editions, sending, settling
+from digest import editions, sending, settling, stats
 from digest.bootstrap import Services
 from digest.models import Batch, BatchState, EditionLog
 from digest.settling import Seen
 from digest.submitting import Submitter
-from digest.transport import Refused, Uncertain
+from digest.transport import Refused, Request, TransportError, Unavailable, Uncertain
 from tests import make
 from tests.fakes import ScriptedTransport
 
@@ -110,3 +110,58 @@ def test_an_event_of_a_refused_batch_is_an_alarm(scripted: Services) -> None:
     see(scripted, Seen(make.WEEK, batch.id, 1))
 
     assert (alarms(scripted), batches(scripted)[0].state) == (1, BatchState.REFUSED)
+
+
+# — stopped —
+
+
+@pytest.mark.parametrize("answer", [Unavailable("slow down"), Refused("too large", too_large=True)])
+def test_what_comes_back_after_a_stop_waits_for_nothing(scripted: Services, answer: TransportError) -> None:
+    """Put off or halved while somebody stopped the edition: withheld with that reason, and the numbers add up."""
+    make.approved(scripted, readers=30)
+    sending.prepare(scripted, make.WEEK, by="test", now=make.SEND)
+    services = make.with_settings(scripted, digest_send_concurrency=1)
+    assert isinstance(services.transport, ScriptedTransport)
+    services.transport.script = [None, answer]
+
+    def stop(_: Request) -> None:
+        if len(transport.calls) == 1:
+            with services.database.writing() as session:
+                edition = editions.find(session, make.WEEK)
+                editions.hold(session, edition, why="smoke", by="otto", now=now())
+                editions.stop(session, edition, why="fire", by="otto", now=now())
+
+    transport = services.transport
+    transport.before_post = stop
+    Submitter(services, clock=now).run()
+    with services.database.reading() as session:
+        numbers = stats.numbers(session, editions.find(session, make.WEEK))
+
+    assert (numbers.state, numbers.accepted, numbers.waiting) == ("stopped", 10, 0)
+    assert numbers.withheld_by == {"stopped: fire": 20}
+    assert numbers.adds_up
+
+
+def test_a_stopped_edition_hands_nothing_over_again(halted: Services) -> None:
+    """Its uncertain batch may be found accepted; the other way is refused, and nothing is changed."""
+    first = batches(halted)[0]
+    with halted.database.writing() as session:
+        editions.stop(session, editions.find(session, make.WEEK), why="fire", by="otto", now=now())
+    with pytest.raises(settling.Stopped), halted.database.writing() as session:
+        settling.settle(session, first.id, was_accepted=False, why="not there", by="otto", now=now())
+    with halted.database.writing() as session:
+        settling.settle(session, first.id, was_accepted=True, why="it is there", by="otto", now=now())
+
+    assert batches(halted)[0].state is BatchState.ACCEPTED
+
+
+def test_who_settled_it_stands_in_the_log(halted: Services) -> None:
+    """By whichever door they came."""
+    first = batches(halted)[0]
+    with halted.database.writing() as session:
+        settling.settle(session, first.id, was_accepted=True, why="its log says so", by="otto", now=now())
+    with halted.database.reading() as session:
+        line = session.scalars(sa.select(EditionLog).order_by(EditionLog.id.desc())).first()
+
+    assert line is not None
+    assert (line.by, line.why) == ("otto", "its log says so")
