@@ -15,8 +15,10 @@ is put back to that moment. The stand-in must have counted as many recipients as
 from __future__ import annotations
 
 import argparse
+import atexit
 import gc
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -120,7 +122,7 @@ def services(url: str, stub: str = NOWHERE, *, first_wave: str = "0") -> Service
                 "DIGEST_SECRET_KEY": "a secret for measuring only",
                 "SENDGRID_API_KEY": "SG.measuring",
                 "SENDGRID_HOST": stub,
-                "DIGEST_JOURNAL": str(Path(tempfile.mkdtemp(prefix="verdict-bench-")) / "journal.jsonl"),
+                "DIGEST_JOURNAL": str(_gone_at_exit() / "journal.jsonl"),
                 "DIGEST_FROM_EMAIL": "verdicts@example.com",
                 "DIGEST_FROM_NAME": "Weekly AI Tool Verdicts",
                 "DIGEST_REPLY_TO": "editors@example.com",
@@ -132,6 +134,12 @@ def services(url: str, stub: str = NOWHERE, *, first_wave: str = "0") -> Service
             }
         )
     )
+
+
+def _gone_at_exit() -> Path:
+    folder = tempfile.mkdtemp(prefix="verdict-bench-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def _set_the_scene(url: str, size: int) -> None:
