@@ -32,7 +32,7 @@ def record(session: Session, answer: Answer, services: Services, *, now: datetim
             if outcome.everybody:
                 pauses.limit_rate(session, because=words, until=until, now=now)
         case Refused(recipient=int(index)):
-            delivery = answer.request.outgoing.recipients[index].delivery
+            delivery = answer.request.deliveries[index]
             batches.set_aside(session, claimed, delivery, why=words)
         case Refused(too_large=True):
             batches.halve(session, claimed, why=words)
@@ -49,7 +49,7 @@ def record(session: Session, answer: Answer, services: Services, *, now: datetim
         edition=claimed.week,
         batch=claimed.id,
         attempt=claimed.attempt,
-        deliveries=len(answer.request.outgoing.recipients),
+        deliveries=len(answer.request.deliveries),
         **({"why": words} if words else {}),
     )
 

@@ -32,6 +32,7 @@ TAG = re.compile(r"-vd\d{4}w\d{2}[A-Za-z0-9]+-")
 """A substitution tag of any edition, such as `-vd2026w47name-`."""
 
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
+_PRINTABLE = bytes(range(0x20, 0x7F))
 _HEADER_NAME = re.compile(r"[!-9;-~]+")
 
 # Every setting is stated: what a request leaves out, the account decides.
@@ -55,6 +56,8 @@ def body_of(outgoing: Outgoing) -> bytes:
     try:
         body = orjson.dumps(payload)
     except TypeError:
+        # One reader's value, which is then named, or the paper's own text.
+        _one_by_one(outgoing.recipients, outgoing.paper.headers, frozenset())
         raise Refused("The edition holds text that cannot be written as UTF-8.") from None
     if len(body) >= LARGEST_BODY:
         raise Refused(f"The request is {len(body):,} bytes; SendGrid takes less than 30 MB.", too_large=True)
@@ -112,20 +115,23 @@ def _personalizations(outgoing: Outgoing) -> list[dict[str, Any]]:
     tags = _tags_in_use(outgoing.paper, recipients)
     emails = _at_a_glance(recipients, common, tags) or _one_by_one(recipients, common, tags)
     mark, common_marks = _marks(outgoing)
-    return [
-        _personalization(email, {mark: str(recipient.delivery), **common_marks}, common, recipient)
-        for email, recipient in zip(emails, recipients, strict=True)
-    ]
-
-
-def _personalization(email: str, marks: dict[str, str], common: dict[str, str], recipient: Recipient) -> dict[str, Any]:
     # All headers here, none at the top: whether the two levels merge or the nearer one replaces the other,
     # the documents do not agree.
-    written: dict[str, Any] = {"to": [{"email": email}], "custom_args": marks}
-    if headers := {**common, **recipient.headers}:
-        written["headers"] = headers
-    if recipient.substitutions:
-        written["substitutions"] = recipient.substitutions
+    written: list[dict[str, Any]] = [
+        {
+            "to": [{"email": email}],
+            "custom_args": {mark: str(recipient.delivery), **common_marks},
+            "headers": {**common, **recipient.headers},
+            "substitutions": recipient.substitutions,
+        }
+        for email, recipient in zip(emails, recipients, strict=True)
+    ]
+    for personalization in written:
+        # What is empty is left out: SendGrid takes no empty object.
+        if not (personalization["headers"] and personalization["substitutions"]):
+            for name in ("headers", "substitutions"):
+                if not personalization[name]:
+                    del personalization[name]
     return written
 
 
@@ -152,18 +158,19 @@ def _at_a_glance(recipients: Sequence[Recipient], common: Mapping[str, str], tag
 
 def _fine_headers(values: Sequence[str]) -> bool:
     joined = "".join(values)
-    return joined.isascii() and joined.isprintable() and all(values)
+    return joined.isascii() and not joined.encode().translate(None, _PRINTABLE) and all(values)
 
 
 def _fine_values(names: tuple[str, ...], values: Sequence[str], tags: frozenset[str]) -> bool:
     joined = "".join(values)
-    # A printable character takes at most four bytes as JSON.
-    longest = (sum(map(len, names)) + len(names) * max(map(len, values), default=0)) * 4 + 6 * len(names)
+    # A character takes at most six bytes as JSON.
+    longest = (sum(map(len, names)) + len(names) * max(map(len, values), default=0)) * 6 + 6 * len(names)
     return (
         tags <= set(names)
         and len(names) <= MOST_TAGS
         and longest <= LARGEST_SUBSTITUTIONS
-        and joined.isprintable()
+        and "\r" not in joined
+        and "\n" not in joined
         and "-vd" not in joined
     )
 

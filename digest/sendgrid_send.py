@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Literal
@@ -75,7 +76,10 @@ class SendGrid:
     def build(self, outgoing: Outgoing) -> Request:
         """Plain computing. Raises Refused for what SendGrid would not take."""
         body = sendgrid_payload.body_of(outgoing)
-        return Request(outgoing=outgoing, body=body, digest=sha256(body).hexdigest())
+        deliveries = [recipient.delivery for recipient in outgoing.recipients]
+        # The body has all of them; what it was built from would be four times its size until it is answered.
+        light = replace(outgoing, recipients=())
+        return Request(outgoing=light, body=body, digest=sha256(body).hexdigest(), deliveries=deliveries)
 
     def post(self, request: Request) -> Accepted:
         """Hand it over, once. Raises Refused, Unavailable, Uncertain or Misconfigured."""
@@ -91,7 +95,7 @@ class SendGrid:
             answer.headers,
             answer.body,
             sandbox=request.outgoing.sandbox,
-            recipients=len(request.outgoing.recipients),
+            recipients=len(request.deliveries),
             left_whole=payload.sent,
         )
 

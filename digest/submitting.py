@@ -224,7 +224,8 @@ class Submitter:
                 outgoing = replace(outgoing, fence=self._fence(self._supply))
             return Built(claimed, people, self._services.transport.build(outgoing))
         except TransportError as problem:
-            self._unbuilt.append(Answer(Request(outgoing=outgoing, body=b"", digest=""), claimed, problem))
+            nothing = Request(outgoing, body=b"", digest="", deliveries=[reader.delivery for reader in people])
+            self._unbuilt.append(Answer(nothing, claimed, problem))
             return None
 
     def _fence(self, supply: Supply) -> Fence:
@@ -248,7 +249,7 @@ class Submitter:
 
     def _say(self, answers: Sequence[Answer]) -> None:
         for answer in answers:
-            self._progress(len(answer.request.outgoing.recipients))
+            self._progress(len(answer.request.deliveries))
 
     def _look_around(self) -> None:
         """Every so often: what can be called back must not wait for the end of a long edition, nor must the breaker,

@@ -127,11 +127,16 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A built batch, ready to be posted. `digest` is the sha256 of the body, kept in the ledger."""
+    """A built batch, ready to be posted. `digest` is the sha256 of the body, kept in the ledger.
+
+    A body that says it all needs no recipients beside it: `outgoing` may be without, `deliveries` never is.
+    """
 
     outgoing: Outgoing
     body: bytes = field(repr=False)
     digest: str
+    deliveries: Sequence[int] = field(repr=False)
+    """In the order of the recipients, whom a provider names by their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +197,9 @@ class Outbox:
         seal = hashlib.sha256()
         for part in (outgoing.paper.subject, outgoing.paper.text, outgoing.paper.html or ""):
             seal.update(part.encode())
-        seal.update(repr([recipient.delivery for recipient in outgoing.recipients]).encode())
-        return Request(outgoing=outgoing, body=b"", digest=seal.hexdigest())
+        deliveries = [recipient.delivery for recipient in outgoing.recipients]
+        seal.update(repr(deliveries).encode())
+        return Request(outgoing=outgoing, body=b"", digest=seal.hexdigest(), deliveries=deliveries)
 
     def post(self, request: Request) -> Accepted:
         """Raises Unavailable when the disk is full, Misconfigured when the folder cannot be written at all."""

@@ -28,7 +28,8 @@ class ScriptedTransport:
 
     def build(self, outgoing: Outgoing) -> Request:
         names = ",".join(f"{each.delivery}:{each.email}" for each in outgoing.recipients)
-        return Request(outgoing=outgoing, body=names.encode(), digest=hashlib.sha256(names.encode()).hexdigest())
+        body, deliveries = names.encode(), [each.delivery for each in outgoing.recipients]
+        return Request(outgoing, body=body, digest=hashlib.sha256(body).hexdigest(), deliveries=deliveries)
 
     def post(self, request: Request) -> Accepted:
         self.before_post(request)
