@@ -74,6 +74,7 @@ def _prepare_once(
             editions.hold(session, edition, why=changed, by=by, now=now)
             return changed
         audience = audiences.fix(session, edition, candidates, rules, now)
+        _let_the_planner_know(session, database)
         editions.advance(
             session,
             edition,
@@ -85,6 +86,13 @@ def _prepare_once(
             candidates=candidates,
         )
         return None
+
+
+def _let_the_planner_know(session: Session, database: Database) -> None:
+    """PostgreSQL counts new rows a minute later by itself. Until then it reads a batch as if it were a whole table:
+    277 ms instead of 5, seen after a list had just been brought in."""
+    if not database.is_sqlite:
+        session.execute(sa.text("ANALYZE subscribers, deliveries"))
 
 
 def _one_preparer_and_one_instant(session: Session, database: Database) -> None:
