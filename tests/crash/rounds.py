@@ -217,8 +217,9 @@ class Player:
     def _settle(self, seen: set[int], *, nobody_lives: bool) -> None:
         """As a person would who can ask the provider."""
         uncertain = checks.when_nothing_runs(self._scene, nobody_lives=nobody_lives).uncertain
-        if uncertain and self._scene.fenced:
-            raise Violation(f"fenced, and yet uncertain: {sorted(uncertain)}")
+        if self._scene.fenced:
+            self._must_be_called_back(uncertain)
+            return
         seen |= uncertain
         there = self._scene.stub.deliveries()
         with self._scene.services.database.writing() as session:
@@ -229,6 +230,13 @@ class Player:
                 settling.settle(
                     session, batch.id, was_accepted=bool(its & there), why="its log", by="otto", now=datetime.now(UTC)
                 )
+
+    def _must_be_called_back(self, uncertain: set[int]) -> None:
+        """Halted for another reason, it may still hold some; halted because of them it wants a person."""
+        with self._scene.services.database.reading() as session:
+            why = editions.find(session, make.WEEK).why or ""
+        if uncertain and "uncertain" in why:
+            raise Violation(f"fenced, and yet a person is to settle {sorted(uncertain)}: {why}")
 
     def _resume(self) -> None:
         with self._scene.services.database.writing() as session:
