@@ -104,7 +104,7 @@ class Measure:
         return of * self.sick // 1000 >= self.stops_at(of)
 
 
-COMPLAINTS = Measure("complaints", "delivered", healthy=1, sick=3, untold_at=TELL_NO_COMPLAINTS)
+COMPLAINTS = Measure("complaints", "that arrived", healthy=1, sick=3, untold_at=TELL_NO_COMPLAINTS)
 HARD_BOUNCES = Measure("hard bounces", "reported", healthy=20, sick=50)
 MEASURES = (COMPLAINTS, HARD_BOUNCES)
 
@@ -175,7 +175,7 @@ def _softened(verdict: Verdict, worst: str, there: Counted, rest: Counted, silen
 
 
 def _in_words(measure: Measure, counted: Counted) -> str:
-    """31 complaints in 10,240 delivered (0.30 %)."""
+    """31 complaints in 10,240 that arrived (0.30 %)."""
     name = measure.name.removesuffix("s") if counted.wrong == 1 else measure.name
     share = f" ({100 * counted.wrong / counted.of:.2f} %)" if counted.of else ""
     return f"{counted.wrong:,} {name} in {counted.of:,} {measure.of}{share}"

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from digest import halting
-from digest.batches import PENDING, UNCERTAIN, move
+from digest.batches import ACCEPTED, PENDING, UNCERTAIN, move
 from digest.bootstrap import Services
 from digest.models import Batch, FencedAttempt
 from digest.posting import GLANCE_SECONDS
@@ -146,7 +146,22 @@ def _called_back(session: Session, batch_id: int, attempt: int, *, now: datetime
     moved = move(session, batch_id, UNCERTAIN, PENDING, Batch.attempt == attempt, why=why, **free)
     if moved:
         log.info("batch called back", batch=batch_id, attempt=attempt)
+    else:
+        _contradicted(session, batch_id, attempt, now=now)
     return moved
+
+
+def _contradicted(session: Session, batch_id: int, attempt: int, *, now: datetime) -> None:
+    """Between our asking and the provider's yes somebody settled it, most likely an event: one of the two is wrong."""
+    batch = session.get_one(Batch, batch_id, populate_existing=True)
+    if batch.attempt != attempt or batch.state is not ACCEPTED:
+        return
+    why = (
+        f"attempt {attempt} of batch {batch_id} is accepted, and the provider says that it was cancelled: "
+        f"its readers may not get this edition"
+    )
+    halting.raise_alarm(session, batch.edition_id, why=why, by=FENCES, now=now)
+    halting.halt(session, batch.edition_id, why=f"{why}.", by=FENCES, now=now)
 
 
 def release(services: Services, *, now: datetime) -> int:

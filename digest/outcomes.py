@@ -255,11 +255,11 @@ def _known_as_taken(session: Session, named: set[settling.Seen]) -> set[settling
 
 
 def was_called_back() -> sa.Exists:
-    """Whether the provider was asked to throw a batch's latest attempt away: then an event of it is news indeed."""
+    """Whether the provider said that it threw a batch's latest attempt away: then an event of it is news indeed."""
     return sa.exists().where(
         FencedAttempt.batch_id == Batch.id,
         FencedAttempt.attempt == Batch.attempt,
-        FencedAttempt.asked_at.is_not(None),
+        FencedAttempt.cancelled_at.is_not(None),
     )
 
 

@@ -48,7 +48,8 @@ KEPT_OF_ERASED = (
 """What of an event names nobody, beside our own arguments: enough to find the same stamps again."""
 
 _WEEK = re.compile(r"\d{4}-W\d{2}")
-_ADDRESS = re.compile(r"[^\s\"<>]+@[^\s\"<>]+")
+# Bounded: without that a long run without an @ is looked through again from each of its characters.
+_ADDRESS = re.compile(r"[^\s\"<>@]{0,200}@[^\s\"<>]+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 

@@ -25,7 +25,7 @@ LONGEST_QUOTATION = 300
 
 _NAMED_RECIPIENT = re.compile(r"personalizations\.(\d+)(?:\.|$)")
 _MESSAGE_ID = re.compile(r"[!-~]{1,200}")
-_PRIVATE = re.compile(r"\S+@\S+|\bSG\.\S+|\bBearer\s+\S+")
+_PRIVATE = re.compile(r"[^\s@]{0,200}@\S+|\bSG\.\S+|\bBearer\s+\S+")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa1-\U0010ffff]+")
 
 _MISCONFIGURED = {

@@ -30,6 +30,8 @@ from digest.errors import DigestError
 from digest.sources import reach
 
 SHORTEST_KEY = 16
+LONGEST_COUNT = 9
+"""Digits of a number of deliveries."""
 SHORTEST_FENCE = 20
 """Minutes: the provider cancels until ten before the time, and an answer may be waited for that long."""
 SENDGRID_API = "https://api.sendgrid.com"
@@ -145,6 +147,8 @@ def _first_wave(value: Any) -> Any:
         return value
     if not (isinstance(value, str) and value.isascii() and value.isdecimal()):
         raise ValueError(f'must be "auto" or a whole number (0: no first wave), got "{value}"')
+    if len(value) > LONGEST_COUNT:
+        raise ValueError(f"must be at most {10**LONGEST_COUNT - 1}, got {value[:20]}…")
     return int(value)
 
 
@@ -205,9 +209,9 @@ class Settings(BaseModel):
     digest_max_entries: Annotated[int, Field(ge=1, le=50)] = 8
     digest_batch_size: Annotated[int, Field(ge=1, le=1000)] = 500
     digest_send_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
-    digest_fence_minutes: Annotated[float, Field(ge=0, le=2880)] = 0
+    digest_fence_minutes: Annotated[float, Field(ge=0, le=2880, allow_inf_nan=False)] = 0
     digest_first_wave: Annotated[int | Literal["auto"], BeforeValidator(_first_wave)] = "auto"
-    digest_wave_minutes: Annotated[float, Field(ge=0, le=1440)] = 15
+    digest_wave_minutes: Annotated[float, Field(ge=0, le=1440, allow_inf_nan=False)] = 15
     digest_unsubscribe_email: Email | None = None
     digest_sources: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
     digest_fetch_allow: Places = ()
@@ -329,7 +333,7 @@ def _in_words(error: Any) -> str:
         return f'must be {context["expected"]}, got "{value}"'
     if kind in ("int_parsing", "int_from_float"):
         return f'must be a whole number, got "{value}"'
-    if kind == "float_parsing":
+    if kind in ("float_parsing", "finite_number"):
         return f'must be a number, got "{value}"'
     bounds = {
         "greater_than_equal": ("at least", "ge"),

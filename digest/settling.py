@@ -152,9 +152,9 @@ def _seen(session: Session, batch: Batch, attempt: Seen, *, cancelled: bool, now
 
 
 def _should_not_have_gone(session: Session, batch: Batch, attempt: Seen, *, cancelled: bool, now: datetime) -> None:
-    what = "was cancelled" if cancelled else "was not to go out"
+    what = "was cancelled" if cancelled else "was given up"
     why = (
-        f"attempt {attempt.attempt} of batch {batch.id} {what}, and an event says that it did: "
+        f"attempt {attempt.attempt} of batch {batch.id} {what}, and an event says that it went out all the same: "
         f"its readers may get this edition twice"
     )
     if halting.raise_alarm(session, batch.edition_id, why=why, by=EVENTS, now=now):
@@ -165,7 +165,7 @@ def _should_not_have_gone(session: Session, batch: Batch, attempt: Seen, *, canc
 def _cancelled(session: Session, found: Collection[Batch]) -> set[tuple[int, int]]:
     rows = session.execute(
         sa.select(FencedAttempt.batch_id, FencedAttempt.attempt).where(
-            FencedAttempt.batch_id.in_([batch.id for batch in found]), FencedAttempt.asked_at.is_not(None)
+            FencedAttempt.batch_id.in_([batch.id for batch in found]), FencedAttempt.cancelled_at.is_not(None)
         )
     )
     return {(batch, attempt) for batch, attempt in rows}

@@ -13,7 +13,7 @@ from digest import editions, settling
 from digest.cli import console
 from digest.cli.console import AsJson
 from digest.cli.services import opened
-from digest.models import Batch, Edition, FencedAttempt
+from digest.models import Batch, Edition, EditionState, FencedAttempt
 
 
 class _WeekOrCommand(typer.core.TyperGroup):
@@ -87,8 +87,8 @@ def _line(each: dict[str, Any]) -> str:
 
 @app.command()
 def settle(
-    batch: Annotated[int, typer.Argument(metavar="ID")],
-    why: Annotated[str, typer.Option("--why", help="How you know.")],
+    batch: Annotated[int, typer.Argument(metavar="ID", min=1, max=2**63 - 1)],
+    why: Annotated[str, typer.Option("--why", help="How you know.", callback=console.reason)],
     accepted: Annotated[bool, typer.Option("--accepted", help="The provider has it.")] = False,
     resend: Annotated[
         bool, typer.Option("--resend", help="The provider does not have it; hand it over again.")
@@ -104,4 +104,5 @@ def settle(
         edition = session.get_one(Edition, settled.edition_id)
         console.say(f"batch {batch} is {settled.state}")
         week = edition.week
-        console.note(f'when all are settled: digest edition resume {week} --why "…" && digest edition send {week}')
+        if edition.state is EditionState.HALTED:
+            console.note(f'when all are settled: digest edition resume {week} --why "…" && digest edition send {week}')

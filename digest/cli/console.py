@@ -17,6 +17,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from digest.errors import DigestError
+from digest.staff import audit
+from subscribers.texts import one_line, shortened
+
+LONGEST_REASON = 500
 
 DONE, COULD_NOT, WRONG_USAGE, IN_PART = 0, 1, 2, 3
 
@@ -51,9 +55,18 @@ def note(text: str) -> None:
 
 def somebody(given: str) -> str:
     """Who `--by` names, without the spaces around it. Raises WrongUsage where it names nobody."""
-    if not given.strip():
+    who = one_line(given)
+    if not who:
         raise WrongUsage("--by says who does this; it cannot be empty.")
-    return given.strip()
+    return who
+
+
+def reason(given: str) -> str:
+    """Why, in one line without anybody's address: it is kept where no erasing reaches. Raises WrongUsage for none."""
+    why = audit.without_addresses(shortened(given, LONGEST_REASON))
+    if not why:
+        raise WrongUsage("--why says why; it cannot be empty.")
+    return why
 
 
 def stop(code: int) -> NoReturn:

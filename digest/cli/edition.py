@@ -34,7 +34,7 @@ from digest.weeks import Week
 app = typer.Typer(no_args_is_help=True, help="One week's digest, from draft to numbers.")
 
 WeekArgument = Annotated[str, typer.Argument(metavar="WEEK", help="Such as 2026-W47, or latest.")]
-Why = Annotated[str, typer.Option("--why", help="Kept in the edition's log.")]
+Why = Annotated[str, typer.Option("--why", help="Kept in the edition's log.", callback=console.reason)]
 By = Annotated[
     str, typer.Option("--by", metavar="EMAIL", help="Who does it; kept as given.", callback=console.somebody)
 ]

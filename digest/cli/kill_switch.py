@@ -17,7 +17,7 @@ from digest.staff import audit
 
 app = typer.Typer(invoke_without_command=True, help="Stop every mail of every process at once, and start again.")
 
-Why = Annotated[str, typer.Option("--why", help="Kept in the audit log.")]
+Why = Annotated[str, typer.Option("--why", help="Kept in the audit log.", callback=console.reason)]
 By = Annotated[
     str, typer.Option("--by", metavar="EMAIL", help="Who does it; kept as given.", callback=console.somebody)
 ]

@@ -62,7 +62,8 @@ def _of(count: int, of: int, what: str) -> str:
 
 def _standing(standing: Standing) -> Iterator[str]:
     if standing.wave is not None:
-        until = _until(standing.wave.until)
+        over = standing.wave.state == "over" and standing.wave.until is not None
+        until = f" since {_at(standing.wave.until)}" if over and standing.wave.until else _until(standing.wave.until)
         yield f"first wave of {standing.wave.size:,}: {standing.wave.state}{until}"
     if standing.waits is not None:
         lifted = _until(standing.waits.until) or " until somebody lifts this"

@@ -27,7 +27,7 @@ BEGINNING = "0" * 64
 _LOCK = 0x6175646974  # "audit": the one advisory lock all processes on one PostgreSQL queue at
 _CHUNK = 1000
 _BEFORE_ALL = -(2**63)
-_ADDRESS = re.compile(r"\S*@\S*")
+_ADDRESS = re.compile(r"[^\s@]{0,200}@\S*")
 
 
 _Cells = sa.Row[*tuple[Any, ...]]

@@ -135,15 +135,15 @@ def test_the_smallest_counts_that_speak(measure: Measure) -> None:
         (
             Counted(31, 10_240),
             Says.STOP,
-            "31 complaints in 10,240 delivered (0.30 %): a healthy list would not reach 25",
+            "31 complaints in 10,240 that arrived (0.30 %): a healthy list would not reach 25",
         ),
         (
             Counted(22, 10_240),
             Says.ALARM,
-            "22 complaints in 10,240 delivered (0.21 %): a healthy list seldom reaches 22, and 25 would stop it",
+            "22 complaints in 10,240 that arrived (0.21 %): a healthy list seldom reaches 22, and 25 would stop it",
         ),
-        (Counted(1, 10_240), Says.NOTHING, "1 complaint in 10,240 delivered (0.01 %): 22 would be an alarm"),
-        (Counted(0, 0), Says.NOTHING, "0 complaints in 0 delivered: 3 would be an alarm"),
+        (Counted(1, 10_240), Says.NOTHING, "1 complaint in 10,240 that arrived (0.01 %): 22 would be an alarm"),
+        (Counted(0, 0), Says.NOTHING, "0 complaints in 0 that arrived: 3 would be an alarm"),
     ],
 )
 def test_a_verdict_says_why(counted: Counted, says: Says, why: str) -> None:
@@ -164,8 +164,9 @@ def test_case_3_a_storm_at_one_provider_only_alarms() -> None:
 
     assert (verdict.says, verdict.provider) == (Says.ALARM, "Microsoft")
     assert verdict.why == (
-        "63 complaints in 12,000 delivered (0.53 %): a healthy list would not reach 29. But it is only Microsoft, with "
-        "60 complaints in 4,000 delivered (1.50 %); 3 complaints in 8,000 delivered (0.04 %) elsewhere are healthy"
+        "63 complaints in 12,000 that arrived (0.53 %): a healthy list would not reach 29. But it is only Microsoft, "
+        "with 60 complaints in 4,000 that arrived (1.50 %); "
+        "3 complaints in 8,000 that arrived (0.04 %) elsewhere are healthy"
     )
 
 
@@ -174,7 +175,7 @@ def test_case_4_a_rest_too_few_to_show_anything_stops() -> None:
     verdict = judge_apart(COMPLAINTS, {"hotmail.com": STORM, "a.example.com": Counted(0, 5_000)})
 
     assert verdict.says is Says.STOP
-    assert "5,000 delivered elsewhere are too few to show that it is only there" in verdict.why
+    assert "5,000 that arrived elsewhere are too few to show that it is only there" in verdict.why
 
 
 def test_case_4_a_list_at_one_provider_is_judged_by_size_of_its_rest() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,12 +12,14 @@ import pytest
 import sqlalchemy as sa
 
 from database import Database
-from digest import editions, fences, finishing, sending, settling, stats
+from digest import batches, editions, fences, finishing, sending, settling, stats
+from digest.batches import Claimed
 from digest.bootstrap import Services
 from digest.models import Batch, BatchState, Delivery, Edition, EditionLog, FencedAttempt
 from digest.sendgrid_send import SendGrid
 from digest.settling import Seen
 from digest.submitting import FenceTooShort, Submitter
+from digest.transport import Fencing
 from tests import make
 from tests.sendgrid_stub import KEY, Stub, running_stub
 
@@ -154,10 +156,63 @@ def test_a_late_yes_does_not_count_while_it_is_being_called_back(fenced: Service
     with fenced.database.writing() as session:
         session.execute(sa.update(FencedAttempt).values(asked_at=now()))
         batch = session.scalars(sa.select(Batch).where(Batch.state == BatchState.UNCERTAIN)).one()
-        settling.seen(session, [Seen(make.WEEK, batch.id, batch.attempt)], now=now())
+        batches.accepted(session, claimed_as(batch), message_id="late", now=now())
         session.refresh(batch)
-
         assert batch.state is BatchState.UNCERTAIN
+        with pytest.raises(settling.BeingCalledBack):
+            settling.settle(session, batch.id, was_accepted=True, why="it is there", by="otto", now=now())
+
+
+def claimed_as(batch: Batch) -> Claimed:
+    """As whoever called it knows it."""
+    return Claimed(batch.id, batch.edition_id, make.WEEK, batch.variant, 1, 1, 10, batch.attempt, batch.owner or "")
+
+
+def test_an_event_after_a_cancelling_that_was_never_confirmed_settles_it(fenced: Services, stub: Stub) -> None:
+    """The provider would not listen and the mail went out: accepted, no alarm, and nothing is handed over again."""
+    prepared(fenced)
+    uncertain(fenced, stub)
+    with fenced.database.writing() as session:
+        batch = session.scalars(sa.select(Batch).where(Batch.state == BatchState.UNCERTAIN)).one()
+        settling.seen(session, [Seen(make.WEEK, batch.id, batch.attempt)], now=now())
+    assert fences.call_back(fenced, now=now()) == 0
+
+    with fenced.database.reading() as session:
+        assert {BatchState.ACCEPTED} == set(session.scalars(sa.select(Batch.state)))
+        assert not session.scalars(sa.select(EditionLog).where(EditionLog.what == "alarm")).all()
+
+
+@dataclass(frozen=True)
+class ToldMeanwhile:
+    """A provider whose event of an uncertain attempt comes while it is asked to cancel that."""
+
+    real: Fencing
+    services: Services
+
+    def new(self) -> str:
+        return self.real.new()
+
+    def cancel(self, batch_id: str) -> None:
+        with self.services.database.writing() as session:
+            batch = session.scalars(sa.select(Batch).where(Batch.state == BatchState.UNCERTAIN)).one()
+            settling.seen(session, [Seen(make.WEEK, batch.id, batch.attempt)], now=now())
+        self.real.cancel(batch_id)
+
+    def release(self, batch_id: str) -> None:
+        self.real.release(batch_id)
+
+
+def test_a_cancelling_confirmed_after_an_event_is_an_alarm(fenced: Services, stub: Stub) -> None:
+    """The event came while we asked, and the provider says that it threw the mail away: a person must know."""
+    prepared(fenced)
+    uncertain(fenced, stub)
+    assert isinstance(fenced.transport, SendGrid)
+    fenced.transport.fencing = ToldMeanwhile(fenced.transport.fencing, fenced)
+    fences.call_back(fenced, now=now())
+
+    with fenced.database.reading() as session:
+        (said,) = session.scalars(sa.select(EditionLog.why).where(EditionLog.what == "alarm"))
+        assert "may not get this edition" in (said or "")
 
 
 def test_an_event_of_a_cancelled_attempt_halts_the_edition(fenced: Services, stub: Stub) -> None:

@@ -134,7 +134,7 @@ def test_status_names_each_number_with_its_denominator(program: Program) -> None
         "accepted 20 = dropped 0 + bounced 2 + delivered 16 + unreported 2",
         "  complained 1 of 16 delivered (6.25 %)",
         "  hard bounced 2 of 18 reported (11.11 %)",
-        "breaker: 1 complaint in 16 delivered (6.25 %): 3 would be an alarm, 7 a stop",
+        "breaker: 1 complaint in 16 that arrived (6.25 %): 3 would be an alarm, 7 a stop",
         "batches: 2 accepted, 1 pending",
     ):
         assert line in shown.stdout.splitlines()

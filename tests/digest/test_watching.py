@@ -120,7 +120,7 @@ def test_complaints_alarm_before_they_stop(scripted: Services) -> None:
     again = [watching.look(scripted, now()), watching.look(scripted, now())]
 
     assert [
-        f"{make.WEEK}: 4 complaints in 200 delivered (2.00 %): a healthy list seldom reaches 4, and 7 would stop it"
+        f"{make.WEEK}: 4 complaints in 200 that arrived (2.00 %): a healthy list seldom reaches 4, and 7 would stop it"
     ] == said
     assert [[], []] == again
     assert ["alarm"] == notices(scripted)

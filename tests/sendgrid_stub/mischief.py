@@ -57,7 +57,7 @@ class Mischief:
 
     def with_company(self, event: Fields) -> Iterator[tuple[Fields, float]]:
         """The event and what comes with it, each with how many seconds later it is posted."""
-        own = event["sg_event_id"]
+        own = str(event.get("sg_event_id", ""))
         delay = self.late_seconds if self.strikes("late", own) else 0.0
         yield event, delay
         if self.strikes("twice", own):
@@ -68,7 +68,7 @@ class Mischief:
             yield event | {"sg_event_id": event_id(self.seed, own, "unknown"), "event": "pondered"}, delay
         if self.strikes("strangers", own):
             number = int.from_bytes(digest(self.seed, own, size=4), "big")
-            yield of_a_stranger(number, at=event["timestamp"], seed=self.seed), delay
+            yield of_a_stranger(number, at=event.get("timestamp", 0), seed=self.seed), delay
 
 
 def forged(
