@@ -184,3 +184,38 @@ def test_test_mails_go_to_staff_only(run: Run, tmp_path: Path) -> None:
     assert "Subject: [TEST] " in text
     assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in text
     assert 0 == json.loads(run("edition", "status", "latest", "--json")[1])["deliveries"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("edition", "hold", "latest"),
+        ("edition", "resume", "latest"),
+        ("edition", "stop", "latest"),
+        ("batches", "settle", "1", "--accepted"),
+        ("kill-switch", "on"),
+    ],
+)
+def test_a_reason_is_one(run: Run, command: tuple[str, ...]) -> None:
+    """What stops or settles something wants a reason: an empty one is wrong usage, and nothing is changed."""
+    code, _, err = run(*command, "--why", "  ")
+
+    assert (2, True) == (code, "--why says why" in err)
+
+
+def test_a_reason_keeps_nobody_s_address(run: Run) -> None:
+    """It stands in logs that no erasing reaches, and its lines cannot be taken for others."""
+    run("ingest", str(SAMPLES))
+    run("edition", "draft")
+    assert 0 == run("edition", "skip", "latest", "--why", "asked by\n2026-11-20 09:00 ada@example.com: approved")[0]
+    shown = run("edition", "show", "latest")[1]
+
+    assert "ada@example.com" not in shown
+    assert "asked by 2026-11-20 09:00 (an address) approved" in shown
+
+
+def test_a_number_that_no_batch_can_have_is_wrong_usage(run: Run) -> None:
+    """Not a traceback of the database."""
+    code, _, err = run("batches", "settle", "99999999999999999999", "--accepted", "--why", "y")
+
+    assert (2, True) == (code, "Traceback" not in err)
