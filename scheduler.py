@@ -29,6 +29,8 @@ from digest.settings import SettingsProblem
 
 log = structlog.get_logger()
 
+GLANCE_SECONDS = 0.5
+
 
 @dataclass(frozen=True)
 class Job:
@@ -170,7 +172,9 @@ def _until_stopped(services: Services) -> None:
         clock = Clock(services, stop=stop)
         clock.start()
         log.info("the clock runs", jobs=[job.name for job in JOBS])
-        stop.wait()
+        # Not one long wait: a signal that arrives just before it begins, or in another thread, is heard when it ends.
+        while not stop.wait(GLANCE_SECONDS):
+            pass
         clock.stop()
 
 

@@ -279,6 +279,25 @@ def test_sigterm_in_a_slow_call_finishes_it(program: Program, stub: Stub) -> Non
         assert [run.said for run in runs(services.database) if run.job == "send"] == ["4 deliveries answered"]
 
 
+HEARD_ELSEWHERE = """
+import signal, threading, time
+import scheduler
+
+def end():
+    time.sleep(2)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+threading.Thread(target=end, daemon=True).start()
+scheduler.main([])
+"""
+
+
+def test_a_signal_that_wakes_nobody_is_heard_all_the_same(on_sqlite: Program) -> None:
+    """It may come to any thread, or just before the main one lies down: the clock ends as if it had been woken."""
+    with closing(running.to_the_outbox(on_sqlite)), running.started(on_sqlite, "-c", HEARD_ELSEWHERE) as clock:
+        assert clock.wait(running.PATIENCE) == 0
+
+
 def test_a_second_signal_ends_at_once(on_sqlite: Program, stub: Stub) -> None:
     """A provider that hangs is not waited for any longer; a clock started on this machine sees at once who is gone."""
     settings = {"DIGEST_BATCH_SIZE": "2", "DIGEST_SEND_CONCURRENCY": "1"}
