@@ -136,6 +136,7 @@ class Player:
             for child in list(living):
                 child.hasten(self._signal)
                 if child.process.code is None:
+                    child.must_end()
                     continue
                 living.remove(child)
                 self._ended(child)
@@ -254,6 +255,7 @@ class Running:
     began: float = field(default_factory=time.monotonic)
     asked: bool = False
     died: bool = False
+    fated_at: float | None = None
 
     def hasten(self, number: int) -> None:
         """End it from outside when its time has come."""
@@ -267,6 +269,13 @@ class Running:
             self.began = time.monotonic()
         if time.monotonic() - self.began >= self.plan.after:
             self.end(number)
+
+    def must_end(self) -> None:
+        """Raises Violation for one that was asked to and does not."""
+        if self.fated_at is None and self.process.met_its_fate:
+            self.fated_at = time.monotonic()
+        if self.fated_at is not None and time.monotonic() - self.fated_at > running.PATIENCE:
+            raise Violation(f"{' '.join(self.plan.command)} does not end:\n{self.process.said()[-2000:]}")
 
     def end(self, number: int) -> None:
         """Once: a second signal would not let it finish."""
