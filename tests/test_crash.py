@@ -53,6 +53,7 @@ KILL, TERM = signal.SIGKILL, signal.SIGTERM
         (POSTGRESQL, 1, TERM),
     ],
     indirect=["stage"],
+    scope="module",
 )
 def test_nobody_is_lost_or_handed_over_twice(stage: Stage, processes: int, number: signal.Signals) -> None:
     """Killed or asked to stop at each step and at any moment, one process or three: the numbers add up after each,
@@ -66,7 +67,9 @@ def test_nobody_is_lost_or_handed_over_twice(stage: Stage, processes: int, numbe
     assert len(tally.at) > 3
 
 
-@pytest.mark.parametrize(("stage", "processes"), [(FENCED_SQLITE, 1), (FENCED_POSTGRESQL, 3)], indirect=["stage"])
+@pytest.mark.parametrize(
+    ("stage", "processes"), [(FENCED_SQLITE, 1), (FENCED_POSTGRESQL, 3)], indirect=["stage"], scope="module"
+)
 def test_behind_a_fence_nothing_stays_uncertain(stage: Stage, processes: int) -> None:
     """Killed in the same ways, with answers to cancels lost: whoever is uncertain is called back, and has it once."""
     tally = Player(*stage, processes=processes, number=KILL, seed=SEED).play(KILLS)
@@ -82,6 +85,7 @@ def test_behind_a_fence_nothing_stays_uncertain(stage: Stage, processes: int) ->
         *((FENCED_SQLITE, each) for each in boundaries.FENCED),
     ],
     indirect=["stage"],
+    scope="module",
 )
 def test_every_boundary_is_passed(stage: Stage, boundary: str) -> None:
     """A step that a process no longer goes through would be killed at no more."""
@@ -93,7 +97,7 @@ def test_every_boundary_is_passed(stage: Stage, boundary: str) -> None:
     assert child.wait() == -KILL, child.said()
 
 
-@pytest.mark.parametrize("stage", [SQLITE], indirect=True)
+@pytest.mark.parametrize("stage", [SQLITE], indirect=True, scope="module")
 def test_the_harness_can_fail(stage: Stage) -> None:
     """A ledger that calls accepted what the provider never had, or knows nothing of what it has, is found out."""
     scene, nursery = stage

@@ -48,6 +48,7 @@ def clocks(nursery: Nursery, *fates: tuple[str, int, int] | None) -> list[Child]
     [(False, IN_A_CALL), (False, NOT_YET_CALLED), (False, IN_A_TRANSACTION), (True, NOT_YET_CALLED)],
     ids=["in a call", "not yet called", "in a transaction", "fenced, not yet called"],
     indirect=["stage"],
+    scope="module",
 )
 def test_one_dies_and_one_freezes_past_its_lease(stage: Stage, frozen_at: str) -> None:
     """Three clocks; one is killed in its calls, one stands still while its batches come into other hands and the
