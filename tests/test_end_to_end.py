@@ -64,6 +64,7 @@ def test_through_sendgrid(program: Program, count: int) -> None:
             "DIGEST_FROM_NAME": "Weekly AI Tool Verdicts",
             "DIGEST_REPLY_TO": "editors@example.com",
             "DIGEST_POSTAL_ADDRESS": "1 Test Street, 10115 Berlin",
+            "DIGEST_FIRST_WAVE": "0",
         }
         numbers = published(program, count, **environ)
         out = program.folder / "preview"
