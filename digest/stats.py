@@ -175,6 +175,9 @@ def _set_aside(session: Session, edition: Edition, because: sa.orm.InstrumentedA
 
 def _batches(session: Session, edition: Edition) -> dict[str, int]:
     rows = session.execute(
-        sa.select(Batch.state, sa.func.count()).where(Batch.edition_id == edition.id).group_by(Batch.state)
+        sa.select(Batch.state, sa.func.count())
+        .where(Batch.edition_id == edition.id)
+        .group_by(Batch.state)
+        .order_by(Batch.state)
     )
     return {str(state): count for state, count in rows}

@@ -313,8 +313,21 @@ def test_an_event_of_a_cancelled_attempt_halts_the_edition(services: Services) -
     """Somebody may get it twice, and staff must know."""
     ada, *_ = sent(services, accepted=False)
     with services.database.writing() as session:
-        fence = {"provider_batch_id": "b-1", "send_at": make.SEND, "asked_at": make.SEND}
+        fence = {"provider_batch_id": "b-1", "send_at": make.SEND, "asked_at": make.SEND, "cancelled_at": make.SEND}
         session.add(FencedAttempt(batch_id=ada.batch, attempt=1, **fence))
     tell(services, event(ada, "delivered"))
 
     assert EditionState.HALTED is edition(services).state
+
+
+def test_an_event_of_an_attempt_cancelled_in_vain_settles_it(services: Services) -> None:
+    """The provider never confirmed the cancelling, and the event says that it went out."""
+    ada, *_ = sent(services, accepted=False)
+    with services.database.writing() as session:
+        fence = {"provider_batch_id": "b-1", "send_at": make.SEND, "asked_at": make.SEND}
+        session.add(FencedAttempt(batch_id=ada.batch, attempt=1, **fence))
+    tell(services, event(ada, "delivered"))
+
+    assert EditionState.SENDING is edition(services).state
+    with services.database.reading() as session:
+        assert BatchState.ACCEPTED is session.get_one(Batch, ada.batch).state
