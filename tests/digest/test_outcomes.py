@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from digest import batches, editions, stats
 from digest.bootstrap import Services
-from digest.models import Batch, Edition, EditionLog, EditionState, FencedAttempt, Letter, ProviderEvent
+from digest.models import Batch, BatchState, Edition, EditionLog, EditionState, FencedAttempt, Letter, ProviderEvent
 from subscribers import addresses, consent, roster
 from subscribers.models import AddressChange, ConsentEvent, State, Subscriber
 from subscribers.policy import Act
