@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from digest import editions, intake, library, verdicts, weeks
 from digest.editions import log
 from digest.errors import DigestError
-from digest.facts import ToolFacts, verdict_of
+from digest.facts import ToolFacts
 from digest.models import Comparison, Considered, Edition, EditionState, Entry, Featured
 from digest.selection import NEVER_SEEN, Known, Rules, Selection, Standing, choose
 from digest.settings import Settings
@@ -242,9 +242,11 @@ def _place(
     if selection.enough:
         chosen = [facts[each.key] for each in selection.chosen]
         written = verdicts.write_up(chosen, turn=week.number)
-        edition.subject, edition.breath = written.subject, written.breath
+        edition.subject = edition.subject_by_rule = written.subject
+        edition.breath = edition.breath_by_rule = written.breath
         edition.also_compared = [
-            {"title": facts[each.key].headline, "url": facts[each.key].url} for each in selection.near_misses
+            {"title": facts[each.key].headline, "url": facts[each.key].url, "comparison": each.key}
+            for each in selection.near_misses
         ]
         session.add_all(
             Entry(
@@ -253,14 +255,12 @@ def _place(
                 comparison_id=each.key,
                 facts=facts[each.key].model_dump(mode="json"),
                 summary=summary.model_dump(mode="json"),
+                headline_by_rule=summary.headline,
+                sentence_by_rule=summary.sentence,
             )
             for position, (each, summary) in enumerate(zip(selection.chosen, written.summaries, strict=True), start=1)
         )
-        shown = {tool.identity: tool for page in chosen for tool in page.tools}
-        session.add_all(
-            Featured(identity=identity, edition_id=edition.id, verdict=verdict_of(tool))
-            for identity, tool in shown.items()
-        )
+        editions.note_featured(session, edition, chosen)
     session.flush()
     return edition
 

@@ -13,8 +13,20 @@ from sqlalchemy.orm import Session, aliased
 from database import claim
 from digest import answers, batches
 from digest.errors import DigestError
-from digest.facts import ComparisonFacts
-from digest.models import Comparison, Considered, Edition, EditionLog, EditionState, Entry, RenderingRow, Tool
+from digest.facts import ComparisonFacts, verdict_of
+from digest.models import (
+    Comparison,
+    Considered,
+    Correction,
+    Edition,
+    EditionLog,
+    EditionState,
+    Entry,
+    Featured,
+    RenderingRow,
+    Tool,
+)
+from digest.rendering.typography import spoken_day
 from digest.variants import AlsoCompared, EditionCopy, EntryCopy
 from digest.verdicts import Summary
 from digest.weeks import Week
@@ -235,6 +247,29 @@ def entries_of(session: Session, edition: Edition) -> Sequence[Entry]:
     return session.scalars(sa.select(Entry).where(Entry.edition_id == edition.id).order_by(Entry.position)).all()
 
 
+def note_featured(session: Session, edition: Edition, shown: Sequence[ComparisonFacts]) -> None:
+    """Which tools an edition shows with which verdicts, in place of what was noted before."""
+    session.execute(sa.delete(Featured).where(Featured.edition_id == edition.id))
+    tools = {tool.identity: tool for facts in shown for tool in facts.tools}
+    rows = [
+        {"identity": identity, "edition_id": edition.id, "verdict": verdict_of(tool)}
+        for identity, tool in tools.items()
+    ]
+    if rows:
+        session.execute(sa.insert(Featured), rows)
+
+
+def corrections_in(session: Session, edition: Edition, zone: ZoneInfo) -> list[str]:
+    """The notes on earlier editions that this one prints, each with the day of the edition it is about."""
+    notes = session.execute(
+        sa.select(Correction.words, Edition.send_at)
+        .join(Edition, Edition.id == Correction.edition_id)
+        .where(Correction.printed_in == edition.id)
+        .order_by(Correction.id)
+    )
+    return [f"Edition of {spoken_day(at.astimezone(zone).date())}: {words}" for words, at in notes]
+
+
 def considered_by_name(session: Session, edition: Edition) -> Sequence[tuple[Considered, str]]:
     """Everything that stood for selection with the title of its page, best first."""
     left, right = aliased(Tool), aliased(Tool)
@@ -266,6 +301,7 @@ def copy_of(session: Session, edition: Edition, zone: ZoneInfo, *, send_at: date
         introduction=edition.introduction,
         entries=tuple(entry_copy(entry) for entry in entries_of(session, edition)),
         also_compared=tuple(AlsoCompared.model_validate(line) for line in edition.also_compared),
+        corrections=tuple(corrections_in(session, edition, zone)),
     )
 
 

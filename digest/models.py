@@ -137,8 +137,14 @@ class Edition(Base):
     rules: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     subject: Mapped[str] = mapped_column(sa.String(400), default="")
     breath: Mapped[str] = mapped_column(sa.String(400), default="")
+    subject_by_rule: Mapped[str] = mapped_column(sa.String(400), default="", server_default="")
+    breath_by_rule: Mapped[str] = mapped_column(sa.String(400), default="", server_default="")
+    """What the program wrote, beside what goes out: an editor's words differ from it, and can go back to it."""
     introduction: Mapped[str | None] = mapped_column(sa.Text)
+    """In Markdown, see `rendering.introduction`."""
     also_compared: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON, default=list)
+    revision: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How many edits it has had; see `Edit`."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     reminded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
@@ -188,6 +194,93 @@ class Entry(Base):
     comparison_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("comparisons.id"), index=True)
     facts: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
     summary: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    """`verdicts.Summary` as it goes out."""
+    headline_by_rule: Mapped[str] = mapped_column(sa.Text, default="", server_default="")
+    sentence_by_rule: Mapped[str] = mapped_column(sa.Text, default="", server_default="")
+    """What the program wrote where an editor's words may stand in the summary."""
+    pinned: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Keeps its place when the edition is selected again by other rules."""
+
+
+class Edit(Base):
+    """One change of an edition by a person: the parts it touched, before and after. Writer: editing.
+
+    Going back through them from the newest gives the edition as it was at any time.
+    """
+
+    __tablename__ = "edits"
+    __table_args__ = (sa.UniqueConstraint("edition_id", "revision"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    edition_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("editions.id"))
+    revision: Mapped[int]
+    """The edition's revision that it made; letters typed one after the other are one edit with the last of theirs."""
+    began_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    by: Mapped[str] = mapped_column(sa.String(320))
+    what: Mapped[str] = mapped_column(sa.String(400))
+    before: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    after: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    """By name of the part, see `manuscript.parts_of`; a null: that entry was not there."""
+    undoes: Mapped[int | None]
+    """The revision that it took back."""
+    undone_in: Mapped[int | None]
+    """The revision that took it back."""
+
+
+class Override(Base):
+    """A blocking problem that a person answers for: this problem in these words, no other. Writer: overrides."""
+
+    __tablename__ = "overrides"
+
+    edition_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("editions.id"), primary_key=True)
+    problem_key: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    """`preflight.Problem.key`."""
+    code: Mapped[str] = mapped_column(sa.String(40))
+    problem: Mapped[str] = mapped_column(sa.Text)
+    why: Mapped[str] = mapped_column(sa.Text)
+    by: Mapped[str] = mapped_column(sa.String(320))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class LinkCheck(Base):
+    """What an address a draft links to answered when it was last asked. Writer: link_checks."""
+
+    __tablename__ = "link_checks"
+
+    url: Mapped[str] = mapped_column(sa.String(2000), primary_key=True)
+    checked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    alive: Mapped[bool]
+    why: Mapped[str | None] = mapped_column(sa.Text)
+    """What it answered instead of a page, as a clause."""
+    failures: Mapped[int] = mapped_column(default=0)
+    """How often in a row it gave no page: one failure may be the network's."""
+
+
+class Examined(Base):
+    """What the clock found out about the way out: key, scopes, sender's domain. Writer: examining."""
+
+    __tablename__ = "examined"
+
+    name: Mapped[str] = mapped_column(sa.String(100), primary_key=True)
+    ok: Mapped[bool | None]
+    words: Mapped[str] = mapped_column(sa.Text)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Correction(Base):
+    """A dated note on an edition that went out: on its archive page, in the feeds, and offered to the editions that
+    follow. Never changed; a mistake in it is corrected by another. Writer: corrections."""
+
+    __tablename__ = "corrections"
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    edition_id: Mapped[int] = mapped_column(BigKey, sa.ForeignKey("editions.id"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    by: Mapped[str] = mapped_column(sa.String(320))
+    words: Mapped[str] = mapped_column(sa.Text)
+    printed_in: Mapped[int | None] = mapped_column(BigKey, sa.ForeignKey("editions.id"))
+    """The later edition that carries it. Writer: editing."""
 
 
 class Featured(Base):

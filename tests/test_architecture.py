@@ -20,6 +20,7 @@ PURE = {
     "digest/facts.py",
     "digest/headers.py",
     "digest/json_pieces.py",
+    "digest/manuscript.py",
     "digest/sendgrid_events.py",
     "digest/sendgrid_policy.py",
     "digest/safekeeping/last_words.py",

@@ -14,6 +14,7 @@ from digest.bootstrap import Services
 from digest.safekeeping.journal import JournalFailed
 from digest.web import (
     archive,
+    desk,
     embed,
     exports,
     feeds,
@@ -66,6 +67,8 @@ def create_app(services: Services) -> FastAPI:
     on_their_way = (sending, sending_acts)
     for part in (*public, *operators, *on_their_way, health, metrics, webhooks, sign_in, staff, static):
         app.include_router(part.router)
+    for router in desk.ROUTERS:
+        app.include_router(router)
     app.add_middleware(AnyMethod)
     app.mount("/api", create_api(services))
     app.middleware("http")(_guard)

@@ -70,7 +70,7 @@ def come_in(request: Request, token: str) -> Response:
 
 def home_of(role: Role) -> str:
     """Where somebody begins who did not want to go anywhere else: at what they look after."""
-    return "/people" if Right.OPERATE in RIGHTS[role] else "/sending"
+    return "/people" if Right.OPERATE in RIGHTS[role] else "/desk"
 
 
 def _opened(request: Request, link_id: str) -> tuple[str, Role] | None:

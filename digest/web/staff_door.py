@@ -131,10 +131,29 @@ def _with(*rights: Right) -> Callable[[Visitor], Visitor]:
 
 
 Editor = Annotated[Visitor, Depends(_with(Right.EDIT))]
+Approver = Annotated[Visitor, Depends(_with(Right.APPROVE))]
 Operator = Annotated[Visitor, Depends(_with(Right.OPERATE))]
 EditorOrOperator = Annotated[Visitor, Depends(_with(Right.EDIT, Right.OPERATE))]
 ApproverOrOperator = Annotated[Visitor, Depends(_with(Right.APPROVE, Right.OPERATE))]
 Admin = Annotated[Visitor, Depends(_with(Right.ADMINISTER))]
+
+
+def with_frames(request: Request) -> None:
+    """Let this page show frames of our own, such as a mail."""
+    request.state.staff_headers = {
+        "Content-Security-Policy": f"{STAFF_HEADERS['Content-Security-Policy']}; frame-src 'self'"
+    }
+
+
+def as_a_mail(request: Request) -> None:
+    """This answer is a mail, to be shown in a frame of ours: it carries its styles, and can do nothing at all."""
+    request.state.staff_headers = {
+        "X-Frame-Options": "SAMEORIGIN",
+        "Content-Security-Policy": (
+            "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; "
+            "base-uri 'none'; frame-ancestors 'self'"
+        ),
+    }
 
 
 def door_page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
@@ -195,7 +214,7 @@ class _StaffHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start" and state.get("staff"):
-                MutableHeaders(scope=message).update(STAFF_HEADERS)
+                MutableHeaders(scope=message).update(STAFF_HEADERS | state.get("staff_headers", {}))
                 # What is in the address of a token page must not travel at all; its button is told by Sec-Fetch-Site.
                 if state.get("has_token"):
                     MutableHeaders(scope=message)["Referrer-Policy"] = "no-referrer"

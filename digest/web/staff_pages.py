@@ -23,6 +23,7 @@ class Way:
 
 
 WAYS = (
+    Way("/desk", "Desk", Right.EDIT),
     Way("/sending", "Sending", None),
     Way("/people", "People", Right.OPERATE),
     Way("/people/import", "Imports", Right.OPERATE),

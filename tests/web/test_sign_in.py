@@ -272,7 +272,7 @@ def test_the_cookie_for_going_on_is_not_believed(browser: TestClient, services: 
 
 
 @pytest.mark.parametrize(
-    ("role", "home"), [(Role.OPERATOR, "/people"), (Role.ADMIN, "/people"), (Role.EDITOR, "/sending")]
+    ("role", "home"), [(Role.OPERATOR, "/people"), (Role.ADMIN, "/people"), (Role.EDITOR, "/desk")]
 )
 def test_one_begins_at_what_one_looks_after(browser: TestClient, services: Services, role: Role, home: str) -> None:
     """Who asked for a link without wanting to go anywhere; who wanted to be at their own page comes there."""
