@@ -79,13 +79,14 @@ def _item(session: Session, settings: Settings, edition: Edition, notes: Sequenc
         url=f"{settings.digest_site_url}/archive/{edition.week}",
         title=copy.subject,
         summary=copy.breath,
-        html=_corrected(notes, settings) + _in_lines(copy),
+        # Plain text from here on: whatever writes it into a feed escapes it once, and Markup would escape it again.
+        html=str(_corrected(notes, settings) + _in_lines(copy)),
         published=published,
         updated=max([published, *(note.at for note in notes)]),
     )
 
 
-def _corrected(notes: Sequence[Note], settings: Settings) -> str:
+def _corrected(notes: Sequence[Note], settings: Settings) -> Markup:
     return Markup("").join(
         Markup("<p><strong>Correction, {}:</strong> {}</p>").format(
             spoken_day(note.at.astimezone(settings.digest_timezone).date()), note.words
@@ -94,7 +95,7 @@ def _corrected(notes: Sequence[Note], settings: Settings) -> str:
     )
 
 
-def _in_lines(copy: EditionCopy) -> str:
+def _in_lines(copy: EditionCopy) -> Markup:
     """The edition in one breath, then every comparison with its verdict."""
     lines = [Markup("<p>{}</p>").format(copy.breath)]
     for entry in copy.entries:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from digest import editing, staff
+from digest.web.desk.report import report_page
 from digest.web.desk.shell import desk_page
 from digest.web.pages import services_of
 from digest.web.sending import edition_of
@@ -19,6 +20,8 @@ def show(request: Request, visitor: Editor, week: str) -> Response:
     """One edition; once it is on its way, its report."""
     with services_of(request).database.reading() as session:
         edition = edition_of(session, week)
+        if edition.begun_at is not None:
+            return report_page(request, visitor, week)
         found = editing.read(session, edition)
         names = staff.names(session)
     return desk_page(request, visitor, edition, "edition.html", names=names, manuscript=found)
