@@ -62,13 +62,19 @@ def test_the_same_words_are_published_once(services: Services) -> None:
     assert len(notes(services)) == 1
 
 
-def test_presses_at_once_publish_one_note(services: Services) -> None:
+def test_a_press_waits_for_the_one_before(services: Services) -> None:
+    """Two at once publish one note: the second looks only when the first is durable."""
     sent(services)
-
     with ThreadPoolExecutor() as pool:
-        said = [pressed.result() for pressed in [pool.submit(corrected, services) for _ in range(4)]]
+        with services.database.writing() as session:
+            edition = editions.find(session, make.WEEK)
+            assert corrections.add(session, edition, words=WORDS, by="edda@example.com", now=NOW)
+            session.flush()
+            second = pool.submit(corrected, services)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.5)
+        assert not second.result()
 
-    assert sorted(said) == [False, False, False, True]
     assert len(notes(services)) == 1
 
 
