@@ -31,6 +31,8 @@ PURE = {
     "digest/plots.py",
     "digest/providers.py",
     "digest/remarks.py",
+    "digest/rendering/introduction.py",
+    "digest/rendering/links.py",
     "digest/variants.py",
     "digest/waves.py",
     "digest/weeks.py",
@@ -60,6 +62,7 @@ HOMES = {
     "sendgrid": ("digest/sendgrid_",),
     "python_http_client": ("digest/sendgrid_",),
     "mjml": ("digest/rendering/",),
+    "markdown_it": ("digest/rendering/",),
     "alembic": ("digest/migrations/",),
     "dotenv": ("digest/settings.py",),
 }

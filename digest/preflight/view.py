@@ -13,6 +13,7 @@ from selectolax.lexbor import LexborHTMLParser
 from digest.facts import clean
 from digest.preflight.sheet import Sheet
 from digest.rendering import Rendering
+from digest.rendering.introduction import plain
 from digest.variants import Arrangement, EntryCopy, arrange, in_topics, variant_key
 
 HEADINGS = "h1,h2,h3,h4,h5,h6"
@@ -95,7 +96,8 @@ def views(sheet: Sheet) -> list[View]:
     """Every variant with the arrangement that its key stands for."""
     keys = {_selection(rendering) for rendering in sheet.renderings}
     arranged = _arrangements(sheet.copy.entries, keys)
-    copy_words = "\n".join(map(squeezed, _strings(sheet.copy.model_dump())))
+    strings = [*_strings(sheet.copy.model_dump()), plain(sheet.copy.introduction)]
+    copy_words = "\n".join(map(squeezed, strings))
     return [View(sheet, each, arranged.get(_selection(each)), copy_words) for each in sheet.renderings]
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from markupsafe import Markup
@@ -24,14 +23,15 @@ from digest import text_layout
 from digest.errors import DigestError
 from digest.facts import clean
 from digest.personal import fill, longest, refuse_tags, tags
+from digest.rendering import introduction
 from digest.rendering.html_finish import finish
+from digest.rendering.links import safe_link
 from digest.rendering.look import DARK, LIGHT, SANS, SERIF
 from digest.rendering.mjml_source import BadSource, normalise
 from digest.rendering.typography import (
     bar_width,
     cleaned,
     isolated,
-    paragraphs,
     prose,
     spoken_day,
     spoken_moment,
@@ -68,7 +68,6 @@ __all__ = [
 ]
 
 TEMPLATES = Path(digest.__file__).parent.parent / "templates" / "email"
-LONGEST_ADDRESS = 900
 LONGEST_TITLE = 110  # columns
 
 
@@ -126,6 +125,8 @@ def render(copy: EditionCopy, imprint: Imprint, variant: Variant) -> Rendering:
     """One variant with personal tags. Raises TagInCopy, TemplateFailed or BadSource."""
     copy, imprint = clean_copy(copy), imprint.cleaned()
     refuse_tags(f"{copy.model_dump_json()}{imprint}")
+    # Emphasis and escapes can hide a tag from the eye that the rendering would have.
+    refuse_tags(f"{introduction.html(copy.introduction)}\n{introduction.text(copy.introduction)}")
     context = _edition_context(copy, imprint, variant.topics, tags(copy.week))
     html = None if variant.text_only else _html("edition/body.mjml", context)
     return Rendering(copy.week, variant.key, _subject("edition", context), html, _text("edition/body.txt", context))
@@ -145,23 +146,6 @@ def render_mail(kind: str, imprint: Imprint, context: Mapping[str, object]) -> M
     subject = _subject(kind, values)
     values["title"] = _title(subject)
     return Mail(subject, _html(f"{kind}/body.mjml", values), _text(f"{kind}/body.txt", values))
-
-
-def safe_link(url: str | None) -> str | None:
-    """The address as printable ASCII if it is one a mail may link to (http or https, at most 900 octets), else None."""
-    if url is None or not url.isprintable() or any(character.isspace() for character in url):
-        return None
-    try:
-        parts = urlsplit(url)
-        host = parts.netloc.encode("ascii") if parts.netloc.isascii() else parts.netloc.encode("idna")
-    except (ValueError, UnicodeError):
-        return None
-    if parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
-        return None
-    kept = "/:?#[]@!$&'()*+,;=%~-._"
-    path, query, fragment = (quote(part, safe=kept) for part in (parts.path, parts.query, parts.fragment))
-    address = urlunsplit((parts.scheme.lower(), quote(host.decode(), safe=kept), path, query, fragment))
-    return address if len(address) <= LONGEST_ADDRESS else None
 
 
 def _edition_context(
@@ -185,7 +169,8 @@ def _edition_context(
 
 def clean_copy(copy: EditionCopy) -> EditionCopy:
     """The same words without controls and bidi overrides, whatever they came through, an editor's form included."""
-    return EditionCopy.model_validate(cleaned(copy.model_dump()))
+    words = cleaned(copy.model_dump(exclude={"introduction"}))
+    return EditionCopy.model_validate({**words, "introduction": introduction.kept(copy.introduction)})
 
 
 def _numbers(line: ScoreboardLine, positions: list[int]) -> str:
@@ -258,6 +243,7 @@ def _marked() -> Environment:
     environment.filters |= {
         "isolated": isolated,
         "prose": prose,
+        "introduced": introduction.html,
         "bar": bar_width,
         "reads_right_to_left": text_layout.reads_right_to_left,
     }
@@ -271,6 +257,7 @@ def _plain() -> Environment:
     environment.filters |= {
         "isolated": text_layout.isolate,
         "prose": text_layout.isolate_runs,
+        "introduced": introduction.text,
         "wrapped": lambda text, first="", rest=None: text_layout.wrap(text, first=first, rest=rest),
         "shorten": text_layout.shorten,
         "aligned": lambda rows, right=(), gap=3: text_layout.aligned(rows, right=frozenset(right), gap=gap),
@@ -291,7 +278,6 @@ def _environment(*, autoescape: bool) -> Environment:
         "day": spoken_day,
         "moment": spoken_moment,
         "safe_link": safe_link,
-        "paragraphs": paragraphs,
     }
     environment.globals |= {"light": LIGHT, "dark": DARK, "serif": SERIF, "sans": SANS}
     return environment

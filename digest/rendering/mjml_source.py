@@ -76,8 +76,8 @@ _HTML = {
 }
 _HTML_ATTRIBUTES = {
     *("align", "aria-hidden", "aria-label", "bgcolor", "border", "cellpadding", "cellspacing", "class", "colspan"),
-    *("content", "dir", "headers", "height", "href", "id", "lang", "name", "rel", "role", "scope", "style", "title"),
-    *("valign", "width"),
+    *("content", "dir", "headers", "height", "href", "id", "lang", "name", "rel", "role", "scope", "start", "style"),
+    *("title", "valign", "width"),
 }
 _VOID = {"br", "hr", "meta", "link", "col"}
 _INLINE = {"a", "abbr", "b", "bdi", "br", "cite", "em", "i", "small", "span", "strong", "u"}

@@ -37,10 +37,24 @@ def wordy() -> str:
     return mail(make.edition(entry, breath=LONG, also_compared=[AlsoCompared(title=LONG, url=entry.url)]))
 
 
+def introduced() -> str:
+    """Everything an editor's introduction may have."""
+    address = "https://compare.example.com/compare/a-vs-b"
+    return mail(
+        make.edition(
+            introduction=f"Two of these tools say *open*, and **only one** of them [prints its licence]({address}) "
+            f"where the price is. We asked both.\n\n- The first answered within the hour.\n- The second pointed at "
+            f"[a page of forty screens]({address}) that does not mention it:\n  1. not in the text\n  2. not below it"
+            f"\n\nRead the second one first.  \nThen the price.\n\n[{LONG}]({address}) <b>{LONG}</b>"
+        )
+    )
+
+
 MAILS: dict[str, Callable[[], str]] = {
     "week": lambda: mail(make.week()),
     "far": lambda: mail(make.far_edition()),
     "wordy": wordy,
+    "introduced": introduced,
     "web": lambda: render_web(make.week(), make.IMPRINT, previous="2026-W46", following="2026-W48"),
     **{kind: partial(letter, kind) for kind in make.LETTERS},
 }
