@@ -16,17 +16,18 @@ class Inbox:
     """One kind of inbox: about how many characters of each part it shows. Letters differ in width, so about."""
 
     name: str
-    is_phone: bool
+    is_wide: bool
+    """One line across a whole screen; else a narrow list."""
     sender: int
     subject: int
     preheader: int
 
 
 INBOXES = (
-    Inbox("Narrow phone, Gmail app", is_phone=True, sender=22, subject=33, preheader=38),
-    Inbox("iPhone, Mail", is_phone=True, sender=26, subject=41, preheader=90),
-    Inbox("Outlook, list beside the mail", is_phone=False, sender=30, subject=55, preheader=50),
-    Inbox("Gmail in a browser", is_phone=False, sender=20, subject=70, preheader=60),
+    Inbox("Narrow phone, Gmail app", is_wide=False, sender=22, subject=33, preheader=38),
+    Inbox("iPhone, Mail", is_wide=False, sender=26, subject=41, preheader=90),
+    Inbox("Outlook, list beside the mail", is_wide=False, sender=30, subject=55, preheader=50),
+    Inbox("Gmail in a browser", is_wide=True, sender=20, subject=70, preheader=60),
 )
 
 

@@ -133,9 +133,15 @@ def _rows(found: Preview) -> list[glance.Row]:
 
 def _sheet(kind: str, asked: Wanted, *, status: int = 200, **values: object) -> Response:
     """Anything but the HTML of the mail, on a small page that carries its styles: `desk/mail/{kind}.html`."""
-    scheme = "dark" if asked.simulation in DARK else "light dark" if asked.simulation in {"", AS_SENT} else LIGHT
-    html = environment().get_template(f"desk/mail/{kind}.html").render(scheme=scheme, **values)
+    html = environment().get_template(f"desk/mail/{kind}.html").render(scheme=_scheme(asked.simulation), **values)
     return HTMLResponse(html, status_code=status)
+
+
+def _scheme(simulation: str) -> str:
+    """In which colours a client would stand around the mail; both where it is as the machine is set."""
+    if simulation in {"", AS_SENT}:
+        return "light dark"
+    return "dark" if simulation in DARK else "light"
 
 
 # — for whom —
@@ -212,7 +218,9 @@ def _page(
         if whom.person is not None:
             why_not = previewing.why_not(session, edition, services, whom.person, datetime.now(UTC))
     view = "text" if found and found.html is None and asked.view == "html" else asked.view
-    simulation = SIMULATIONS.get(asked.simulation)
+    # Only the mail's own HTML is dressed: all else is shown as the editor's machine is set.
+    dress = asked.simulation if view == "html" and asked.simulation != AS_SENT else ""
+    simulation = SIMULATIONS.get(dress)
     return desk_page(
         request,
         visitor,
@@ -225,6 +233,8 @@ def _page(
         asked=asked,
         view=view,
         views=VIEWS,
+        dress=dress,
+        scheme=_scheme(dress),
         simulations=SIMULATIONS.values(),
         shown_as=simulation.words if simulation else AS_SENT_WORDS,
         is_simulation=simulation is not None,
