@@ -8,7 +8,7 @@ What each statement costs at a million, and why it has its shape: docs/decisions
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from digest import editions, waves
 from digest.errors import DigestError
 from digest.models import Batch, BatchState, Delivery, Edition, LeftOut, RenderingRow
-from digest.variants import EntryCopy, variant_of
+from digest.variants import served_by
 from subscribers import roster
 from subscribers.models import Rhythm, State, Subscriber
 
@@ -111,6 +111,18 @@ def _had_this_month(session: Session, edition: Edition, zone: ZoneInfo) -> _Had 
     return _Had(same_month[0][1], sa.and_(Subscriber.rhythm == Rhythm.MONTHLY, handed_over))
 
 
+def why_not(session: Session, edition: Edition, person: Subscriber, zone: ZoneInfo, now: datetime) -> str | None:
+    """Why this person would be left out if the edition were prepared now; None where they would not."""
+    if person.state is not State.ACTIVE:
+        return person.state.value
+    if person.paused_until is not None and person.paused_until > now:
+        return f"paused until {person.paused_until:%Y-%m-%d}"
+    had = _had_this_month(session, edition, zone)
+    if had and session.scalar(sa.select(Subscriber.id).where(Subscriber.id == person.id, had.they)):
+        return f"monthly: had {had.week}"
+    return None
+
+
 def _month(moment: datetime, zone: ZoneInfo) -> tuple[int, int]:
     local = moment.astimezone(zone)
     return local.year, local.month
@@ -197,20 +209,12 @@ def _wishes_served(session: Session, edition: Edition) -> Iterator[sa.Table]:
     rows = [
         {"topics": topics, "plain_text": plain_text, "variant": key, "place": approved.index(key)}
         for topics, plain_text in roster.wishes_there_are(session)
-        for key in [_variant_served(entries, approved, topics, plain_text=plain_text)]
+        for key in [served_by(entries, approved, topics, plain_text=plain_text)]
     ]
     if rows:
         session.execute(table.insert(), rows)
     yield table
     table.drop(connection, checkfirst=False)
-
-
-def _variant_served(entries: Sequence[EntryCopy], approved: Sequence[str], topics: str, *, plain_text: bool) -> str:
-    wanted = frozenset(topics.splitlines()) if topics else None
-    key = variant_of(entries, wanted, text_only=plain_text).key
-    if key in approved:
-        return key
-    return "all-text" if plain_text else "all"
 
 
 def _waves(before: int, deliveries: int, first_wave: int) -> Iterator[tuple[int, int, int]]:

@@ -77,7 +77,7 @@ def proof(
 ) -> Proof:
     """Render the edition as approval would freeze it, leaving when planned or at `send_at`. Reads only."""
     copy = editions.copy_of(session, edition, zone, send_at=send_at)
-    variants, audience = _variants_needed(session, copy)
+    variants, audience = variants_needed(session, copy)
     renderings = tuple(render(copy, envelope.imprint, variant) for variant in variants)
     return Proof(
         copy=copy,
@@ -86,13 +86,6 @@ def proof(
         candidates=roster.count_active(session),
         content_hash=_content_hash({each.variant: each.sha256 for each in renderings}, envelope),
     )
-
-
-def served_variant(proof: Proof, topics: str, *, plain_text: bool) -> str:
-    """The variant a subscriber's stored wish gets: their own where it was rendered, else everything."""
-    key = variant_of(proof.copy.entries, topics.splitlines() or None, text_only=plain_text).key
-    fallback = f"{EVERYTHING}-text" if plain_text else EVERYTHING
-    return key if any(each.variant == key for each in proof.renderings) else fallback
 
 
 def changed_since(session: Session, edition: Edition, envelope: Envelope) -> str | None:
@@ -124,7 +117,7 @@ def _content_hash(sealed: dict[str, str], envelope: Envelope) -> str:
     return hashlib.sha256(orjson.dumps(vouched, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _variants_needed(session: Session, copy: EditionCopy) -> tuple[Sequence[Variant], dict[str, int]]:
+def variants_needed(session: Session, copy: EditionCopy) -> tuple[Sequence[Variant], dict[str, int]]:
     """`all`, its text, and every further variant somebody wishes, the most wanted first, at most 64 in all."""
     base = [variant_of(copy.entries, None), variant_of(copy.entries, None, text_only=True)]
     wanted: dict[str, int] = {variant.key: 0 for variant in base}
