@@ -146,11 +146,13 @@ def write(database: Database, week: str, part: str, *, was: str, words: str, by:
     return _apply(database, week, change, by=by, now=now, is_typing=True)
 
 
-def restore(database: Database, week: str, part: str, *, by: str, now: datetime) -> Saved:
-    """Back to what the program wrote."""
+def restore(database: Database, week: str, part: str, *, was: str | None = None, by: str, now: datetime) -> Saved:
+    """Back to what the program wrote, for who saw that `was` stood there. Raises Overtaken, as `write` does."""
 
-    def change(_session: Session, _edition: Edition, found: Manuscript) -> tuple[Manuscript, str]:
-        words = manuscript.words_by_rule(found, part)
+    def change(session: Session, edition: Edition, found: Manuscript) -> tuple[Manuscript, str]:
+        words, stands = manuscript.words_by_rule(found, part), manuscript.words_of(found, part)
+        if was is not None and stands not in (words, manuscript.words_of(manuscript.written(found, part, was), part)):
+            raise _overtaken(session, edition, part, stands)
         return manuscript.written(found, part, words), f"{manuscript.spoken(found, part)} as the program wrote it"
 
     return _apply(database, week, change, by=by, now=now)

@@ -68,7 +68,7 @@ def desk_page(
         problem=problem,
         edition=edition,
         tabs=BEFORE if edition.begun_at is None else AFTER,
-        at=request.url.path.removeprefix(f"/desk/{edition.week}"),
+        at="".join(f"/{part}" for part in request.url.path.split("/")[3:4]),
         tone=sending_words.TONES[edition.state],
         is_open=edition.state in OPEN_STATES,
         named=lambda by: names.get(by, by),
