@@ -20,6 +20,7 @@ from digest.presses import paper_of, press
 from digest.proofs import Envelope
 from digest.rendering import Rendering
 from digest.transport import Outgoing, Paper, Recipient, message_for
+from digest.variants import EVERYTHING
 from subscribers import addresses, roster
 from subscribers.models import Subscriber
 
@@ -80,10 +81,18 @@ def write(
     return [out / name for name in sorted(files)]
 
 
-def send_test(session: Session, edition: Edition, services: Services, *, to: Sequence[str], now: datetime) -> list[str]:
+def send_test(
+    session: Session,
+    edition: Edition,
+    services: Services,
+    *,
+    to: Sequence[str],
+    now: datetime,
+    variant: str = EVERYTHING,
+) -> list[str]:
     """Hand a test over to people on the staff: everything real but the subject's mark and a token that does nothing.
 
-    Raises NotOnTheStaff before anything is handed over.
+    Raises NotOnTheStaff or NoSuchVariant before anything is handed over.
     """
     keys = {addresses.parse(email).key: email for email in to}
     known = set(session.scalars(sa.select(Staff.email_key).where(Staff.removed_at.is_(None))))
@@ -93,12 +102,12 @@ def send_test(session: Session, edition: Edition, services: Services, *, to: Seq
             f"{', '.join(strangers)}: test mails go only to people on the staff; `digest staff add` puts them there."
         )
     proof = proofs.proof(session, edition, envelopes.current(services), services.settings.digest_timezone)
-    rendering = _chosen(session, edition, proof, "all", None)
+    rendering = _chosen(session, edition, proof, variant, None)
     paper = paper_of(rendering, edition.week, _envelope(edition, services))
     template = _recipient(paper, edition.week, None, services, now)
     outgoing = Outgoing(
         edition=f"{edition.week}-test",
-        batch=int(now.timestamp()),
+        batch=int(now.timestamp() * 1000),  # two in one second are two
         attempt=1,
         paper=replace(paper, subject=f"[TEST] {paper.subject}"),
         recipients=[
