@@ -24,12 +24,14 @@ from digest import (
     sending,
     settling,
     suppression_sync,
+    test_mails,
     tidying,
     unreachable,
     watching,
     weeks,
     workers,
 )
+from digest.approving import AUTOMATIC
 from digest.bootstrap import Services
 from digest.errors import DigestError
 from digest.models import Edition, EditionLog, EditionState, JobRun, Staff
@@ -44,7 +46,6 @@ REMIND_AFTER = timedelta(minutes=30)
 # One row for a quiet hour rather than one for every look.
 QUIET_ROW = timedelta(hours=1)
 MOST_LETTERS = 500
-AUTOMATIC = "automatic approval"
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,10 @@ def _approve(services: Services, week: Week, now: datetime) -> list[str]:
         if _untouched(session, week) is None:
             return []
     try:
-        approving.approve(services, str(week), by=AUTOMATIC, send_at=None, seen_hash=None, now=now)
-    except (approving.Blocked, approving.SendTimePassed) as why:
+        approving.approve(
+            services, str(week), by=AUTOMATIC, send_at=None, seen_hash=None, although_moved=False, now=now
+        )
+    except (approving.Blocked, approving.SendTimePassed, approving.AudienceMoved) as why:
         left = _leave_to_a_person(services, week, str(why), now)
         return [f"{week} not approved automatically"] if left else []
     except (approving.ContentChanged, editions.NotThatMove):
@@ -140,12 +143,16 @@ def _leave_to_a_person(services: Services, week: Week, why: str, now: datetime) 
 
 
 def _untouched(session: Session, week: Week, *, lock: bool = False) -> Edition | None:
-    """The draft of a week whose log says only that it was made: what people reopen or change is theirs to approve."""
+    """The draft of a week whose log says only that it was made: what people reopen or change is theirs to approve.
+
+    A test mail changes nothing.
+    """
     found = sa.select(Edition).where(Edition.week == str(week), Edition.state == EditionState.DRAFT)
     edition = session.scalars(found.with_for_update() if lock else found).one_or_none()
     if edition is None:
         return None
-    lines = session.scalar(sa.select(sa.func.count()).where(EditionLog.edition_id == edition.id))
+    changes = (EditionLog.edition_id == edition.id, EditionLog.what != test_mails.WHAT)
+    lines = session.scalar(sa.select(sa.func.count()).where(*changes))
     return edition if lines == 1 else None
 
 

@@ -280,7 +280,7 @@ def send_test(
 ) -> list[str]:
     """Hand a test over to people on the staff: everything real but the subject's mark and a token that does nothing.
 
-    Raises NotOnTheStaff before anything is handed over.
+    Raises NotOnTheStaff or NoSuchVariant before anything is handed over.
     """
     keys = {addresses.parse(email).key: email for email in to}
     known = set(session.scalars(sa.select(Staff.email_key).where(Staff.removed_at.is_(None))))
@@ -292,7 +292,7 @@ def send_test(
     found = preview(session, edition, services, variant=variant, reader=made_up(SAMPLE, now=now))
     outgoing = Outgoing(
         edition=f"{edition.week}-test",
-        batch=int(now.timestamp()),
+        batch=int(now.timestamp() * 1000),  # two in one second are two
         attempt=1,
         paper=replace(found.paper, subject=f"[TEST] {found.paper.subject}"),
         recipients=[

@@ -21,6 +21,8 @@ from subscribers import roster
 
 MOST_VARIANTS = 64
 
+LOOK_AGAIN = "Resume and reopen the edition, look at it again, and approve it again."
+
 
 class Envelope(BaseModel):
     """Everything outside the words that an approval vouches for, frozen with it."""
@@ -35,6 +37,8 @@ class Envelope(BaseModel):
     postal_address: str | None
     site_url: str
     transport: str
+    audience: str = ""
+    """Who gets it, see `audiences.definition`. Empty where a program approved it that did not vouch for that."""
     key_ids: tuple[str, ...]
     """The keys links were signed with: while mails with them are about, none of these keys may vanish."""
 
@@ -91,6 +95,8 @@ def proof(
 def changed_since(session: Session, edition: Edition, envelope: Envelope) -> str | None:
     """What differs between the approval and what would go out now, in words; None when nothing does."""
     frozen = Envelope.model_validate(edition.envelope)
+    if frozen.audience != envelope.audience:
+        return f"Since the approval the rule of who gets an edition changed. {LOOK_AGAIN}"
     for field, words in ENVELOPE_WORDS.items():
         before, after = getattr(frozen, field), getattr(envelope, field)
         if before != after:
@@ -98,7 +104,7 @@ def changed_since(session: Session, edition: Edition, envelope: Envelope) -> str
     rows = session.scalars(sa.select(RenderingRow).where(RenderingRow.edition_id == edition.id)).all()
     sealed = {row.variant: frozen_rendering(edition, row).sha256 for row in rows}
     if _content_hash(sealed, frozen) != edition.approved_hash:
-        return "What is stored is not what was approved. Resume and reopen the edition, look again, approve again."
+        return f"What is stored is not what was approved. {LOOK_AGAIN}"
     return None
 
 

@@ -17,6 +17,7 @@ DOORS = ("digest/cli/", "digest/web/")
 PURE = {
     "digest/breaker.py",
     "digest/bars.py",
+    "digest/drift.py",
     "digest/facts.py",
     "digest/headers.py",
     "digest/json_pieces.py",

@@ -20,6 +20,7 @@ from digest import (
     sending,
     standings,
     stats,
+    test_mails,
 )
 from digest.bootstrap import Services
 from digest.cli import console, numbers_words
@@ -39,7 +40,6 @@ By = Annotated[
     str, typer.Option("--by", metavar="EMAIL", help="Who does it; kept as given.", callback=console.somebody)
 ]
 SHELL = editions.NAMELESS
-FARTHEST = timedelta(days=60)
 
 
 class NotRehearsing(DigestError):
@@ -139,10 +139,11 @@ def check(week: WeekArgument, as_json: AsJson = False) -> None:
 @app.command()
 def test(week: WeekArgument, to: Annotated[list[str], typer.Option("--to", metavar="EMAIL")]) -> None:
     """Send a test, marked [TEST] and not counted."""
-    with opened() as services, services.database.reading() as session:
-        edition = editions.find(session, week)
-        sent = previewing.send_test(session, edition, services, to=to, now=console.real_now())
-    for email in sent:
+    with opened() as services:
+        with services.database.reading() as session:
+            edition = editions.find(session, week)
+        accepted = test_mails.send(services, edition.week, to=to, by=SHELL, now=console.real_now())
+    for email in accepted:
         console.say(f"test of {edition.week} accepted for {email}")
 
 
@@ -153,11 +154,15 @@ def approve(
         str,
         typer.Option("--by", metavar="EMAIL", help="Who approves; kept as given.", callback=console.somebody),
     ],
+    *,
     at: Annotated[
         str | None, typer.Option("--at", metavar="TIME|now", help="When it leaves, if not as planned.")
     ] = None,
     seen_hash: Annotated[
         str | None, typer.Option("--hash", metavar="H", help="Refuse if the content is not this.")
+    ] = None,
+    seen_candidates: Annotated[
+        int | None, typer.Option("--candidates", metavar="N", min=0, help="Refuse if the audience is not about this.")
     ] = None,
     now: At = None,
 ) -> None:
@@ -165,13 +170,18 @@ def approve(
     moment = console.editorial_now(now)
     with opened() as services:
         edition = approving.approve(
-            services, week, by=by, send_at=_send_at(at, moment), seen_hash=seen_hash, now=moment
+            services,
+            week,
+            by=by,
+            send_at=_send_at(at, moment),
+            seen_hash=seen_hash,
+            seen_candidates=seen_candidates,
+            now=moment,
         )
-        ends = sending.undo_ends(edition, services)
+        leaves = sending.leaves_at(edition, services)
     seen = edition.approved_candidates or 0
     people = "1 candidate" if seen == 1 else f"{seen:,} candidates"
     console.say(f"{edition.week} approved by {by} for {people} · hash {edition.approved_hash}")
-    leaves = max(edition.send_at, ends or edition.send_at)
     console.say(f"it leaves {leaves:%A %d %B %Y, %H:%M} UTC by the clock; now: `digest edition send {edition.week}`")
 
 
@@ -272,8 +282,8 @@ def _send_at(text: str | None, now: datetime) -> datetime | None:
         raise console.WrongUsage(f"--at needs a time zone, such as {text}Z or {text}+01:00.")
     if moment < now - timedelta(minutes=1):
         raise console.WrongUsage(f"--at {text} has passed; give a time to come, or now.")
-    if moment > now + FARTHEST:
-        raise console.WrongUsage(f"--at {text} is more than {FARTHEST.days} days away; is the date right?")
+    if moment > now + approving.FARTHEST:
+        raise console.WrongUsage(f"--at {text} is more than {approving.FARTHEST.days} days away; is the date right?")
     return moment
 
 

@@ -109,6 +109,15 @@ def names(session: Session) -> dict[str, str]:
     return {f"staff {row.id}": row.email for row in session.execute(sa.select(Staff.id, Staff.email))}
 
 
+def known_as(session: Session, by: str) -> str:
+    """The "staff 3" behind an address of somebody who is or was on the staff; anybody else as they were named."""
+    try:
+        known = _known(session, _address(by))
+    except NotAnAddress:
+        return by
+    return by if known is None else f"staff {known.id}"
+
+
 def _known(session: Session, address: Address) -> Staff | None:
     """The row of an address, whether on the staff or no longer."""
     return session.scalars(sa.select(Staff).where(Staff.email_key == address.key)).one_or_none()
