@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from digest import checking, editions, envelopes, proofs
+from digest import checking, editions, envelopes, overrides, proofs
 from digest.bootstrap import Services
 from digest.errors import DigestError
 from digest.models import Edition, EditionState, RenderingRow
@@ -56,7 +56,8 @@ def approve(
         if leaves.astimezone(zone).date() != proof.copy.dated:
             # The mail carries the day it leaves, which is not the day that was planned and looked at.
             proof = proofs.proof(session, edition, envelope, zone, send_at=leaves)
-        blocking = [p for p in checking.check(session, edition, proof, services) if p.blocks]
+        problems = checking.check(session, edition, proof, services, now=now)
+        blocking = [problem for problem in problems if problem.blocks]
     if leaves <= now and send_at is None:
         raise SendTimePassed(
             f"Edition {edition.week} should have left {edition.send_at:%Y-%m-%d %H:%M} UTC. "
@@ -67,6 +68,8 @@ def approve(
     with services.database.writing() as session:
         edition = editions.find(session, edition.week)
         _freeze(session, edition, proof, services, by=by, send_at=leaves, now=now)
+        if not overrides.stand(session, edition, problems):
+            raise ContentChanged("Somebody has just lifted an override, so this edition was not approved. Look again.")
         return edition
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -61,14 +61,15 @@ def write(
         category="preview",
         at=edition.send_at,
     )
-    problems = checking.check(session, edition, proof, services)
+    problems = checking.check(session, edition, proof, services, now=now)
+    described = [problem.described() for problem in problems]
     fields = recipient.substitutions
     files = {
         "subject.txt": personal.fill(rendering.subject, fields).encode() + b"\n",
         "email.txt": personal.fill(rendering.text, fields).encode(),
         "email.eml": bytes(message_for(outgoing, recipient)),
         "preflight.json": orjson.dumps(
-            {"hash": proof.content_hash, "variant": rendering.variant, "problems": [asdict(p) for p in problems]},
+            {"hash": proof.content_hash, "variant": rendering.variant, "problems": described},
             option=orjson.OPT_INDENT_2,
         ),
     }

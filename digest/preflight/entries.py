@@ -191,4 +191,3 @@ def _first_entries(sheet: Sheet) -> dict[str, tuple[EntryCopy, Side]]:
 
 def _sides(entry: EntryCopy) -> tuple[Side, Side]:
     return entry.summary.left, entry.summary.right
-

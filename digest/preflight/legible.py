@@ -39,11 +39,11 @@ def _contrast(view: View, scheme: Scheme, code: str) -> Iterator[Problem]:
         ink, least = look.colour.over(look.background), _least(look)
         if colours.contrast(ink, look.background) < least:
             faint.setdefault((str(ink), str(look.background), least), piece.words)
-    for (ink, paper, least), words in faint.items():
+    for (written, paper, least), words in faint.items():
         # Rounded down: 4.49 is not 4.5.
-        found = int(10 * colours.contrast(_known(ink), _known(paper))) / 10
+        found = int(10 * colours.contrast(_known(written), _known(paper))) / 10
         what = (
-            f"“{_short(words)}” stands out by {found:.1f} to 1 in {scheme} ({ink} on {paper}); it takes {least:g} "
+            f"“{_short(words)}” stands out by {found:.1f} to 1 in {scheme} ({written} on {paper}); it takes {least:g} "
             "to be read by everybody."
         )
         yield Problem("block", code, "HTML", what, _MEND)

@@ -101,7 +101,7 @@ def subject_figures(view: View) -> Iterator[Problem]:
 
 
 def subject_superlatives(view: View) -> Iterator[Problem]:
-    """Who is first, best or the only one is a fact that the mail has to state; what sells is told from it by its tone."""
+    """Who is first, best or the only one is a fact that the mail has to state."""
     claims = dict.fromkeys(
         found.casefold() for found in _SUPERLATIVE.findall(_without_names(view.rendering.subject, view.sheet))
     )

@@ -50,8 +50,8 @@ def way_out(sheet: Sheet) -> Iterator[Problem]:
     """What the account says against our mail. Without a key that may send, the edition would only be halted."""
     for found in sheet.way_out or ():
         if found.ok is False:
-            level = "block" if found.needed else "warn"
-            yield Problem(level, "way-out", f"way out, {found.name}", found.words, _DOCTOR)
+            where = f"way out, {found.name}"
+            yield Problem("block" if found.needed else "warn", "way-out", where, found.words, _DOCTOR)
         elif found.ok is None:
             what = f"It could not be found out: {found.words}"
             yield Problem("info", "way-out-unknown", f"way out, {found.name}", what, _DOCTOR)

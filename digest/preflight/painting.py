@@ -1,4 +1,4 @@
-"""How each piece of a mail's text looks once it is painted, in light and in dark: colours, size, weight, underline. Pure.
+"""How each piece of a mail's text looks once it is painted, in light and in dark. Pure.
 
 Worked out from the rendered HTML itself as a mail client does: the style sheets' rules (selectolax finds what they
 select), attributes such as bgcolor, inline styles, and what elements inherit. A mail is looked at in pieces, each
@@ -32,8 +32,15 @@ _WEIGHTS = {"normal": 400, "bold": 700, "bolder": 700, "lighter": 300}
 _BOLD = frozenset({"b", "strong", "th", "h1", "h2", "h3", "h4", "h5", "h6"})
 _SIZES = {"h1": 2.0, "h2": 1.5, "h3": 1.17, "h5": 0.83, "h6": 0.67, "small": 0.83, "sub": 0.83, "sup": 0.83}
 _KEYWORDS = {
-    **{"xx-small": 9.0, "x-small": 10.0, "small": 13.0, "medium": 16.0, "large": 18.0, "x-large": 24.0},
-    **{"xx-large": 32.0, "smaller": -0.83, "larger": -1.2},
+    "xx-small": 9.0,
+    "x-small": 10.0,
+    "small": 13.0,
+    "medium": 16.0,
+    "large": 18.0,
+    "x-large": 24.0,
+    "xx-large": 32.0,
+    "smaller": -0.83,
+    "larger": -1.2,
 }
 _LENGTH = re.compile(r"(\d{0,6}(?:\.\d{1,6})?)(px|pt|em|rem|%)?")
 _ROOT_SIZE = 16.0

@@ -18,7 +18,9 @@ _MAILBOX_PROVIDERS = frozenset(
     | {"msn.com", "icloud.com", "me.com", "mac.com", "proton.me", "protonmail.com", "gmx.net", "gmx.com", "gmx.de"}
     | {"web.de", "mail.ru", "yandex.ru", "yandex.com", "qq.com", "163.com", "fastmail.com", "zoho.com"}
 )
-_UNREAD = re.compile(r"(?:do[-_.]?)?not?[-_.]?reply|(?:do[-_.]?)?not?[-_.]?respond|mailer[-_.]?daemon|nobody", re.IGNORECASE)
+_UNREAD = re.compile(
+    r"(?:do[-_.]?)?not?[-_.]?reply|(?:do[-_.]?)?not?[-_.]?respond|mailer[-_.]?daemon|nobody", re.IGNORECASE
+)
 _AN_ADDRESS = re.compile(r"\S@\S|https?://|\bwww\.", re.IGNORECASE)
 
 
@@ -102,7 +104,9 @@ def unsubscribe_mailbox(sheet: Sheet) -> Iterator[Problem]:
     mailbox = sheet.senders.unsubscribe_email if sheet.senders else None
     if mailbox and (_is_unread(mailbox) or (sheet.through_provider and _is_nobodys(_domain(mailbox)))):
         what = f"Who unsubscribes by mail writes to {mailbox}, where nobody can read it."
-        mend = "Set DIGEST_UNSUBSCRIBE_EMAIL to a mailbox that somebody reads, or leave it out: the button does without."
+        mend = (
+            "Set DIGEST_UNSUBSCRIBE_EMAIL to a mailbox that somebody reads, or leave it out: the button does without."
+        )
         yield Problem("warn", "unsubscribe-mailbox", "settings", what, mend)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from digest.facts import ComparisonFacts, Verdict
 from digest.preflight.catalogue import CHECKS
@@ -43,7 +43,7 @@ class Problem:
     @property
     def key(self) -> str:
         """The same as long as this very problem stands in the same words: what an override holds for."""
-        words = "\0".join((self.code, self.where, self.what))
+        words = f"{self.code}\n{self.where}\n{self.what}"
         return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:_KEY_LENGTH]
 
     @property
@@ -59,6 +59,11 @@ class Problem:
     def mark(self) -> str:
         """The level, or that somebody answers for it."""
         return "overridden" if self.overridden else self.level
+
+    def described(self) -> dict[str, Any]:
+        """For machines."""
+        words = {name: getattr(self, name) for name in ("level", "code", "where", "what", "mend", "key", "final")}
+        return {**words, "overridden": asdict(self.overridden) if self.overridden else None}
 
     def __str__(self) -> str:
         mend = f"Overridden by {self.overridden.by}: {self.overridden.why}" if self.overridden else self.mend
