@@ -9,7 +9,7 @@ from digest.preflight.sheet import Problem, Sheet, listed, place
 from digest.text_layout import shorten
 
 _LONGEST_ADDRESS_SHOWN = 60
-_LOOK_AGAIN = "It is asked by itself while the clock runs."
+_LOOK_AGAIN = "The clock asks them by itself while it runs."
 _DOCTOR = "See `digest doctor`."
 
 
@@ -27,7 +27,7 @@ def unchecked_links(sheet: Sheet) -> Iterator[Problem]:
     """One line for all of them: a draft that was just made has asked nobody yet."""
     waiting = sum(asked.is_dead is None for asked in sheet.links.values())
     if waiting:
-        what = f"{waiting} of {len(sheet.links)} linked pages {'was' if waiting == 1 else 'were'} not asked today."
+        what = f"{waiting} of {len(sheet.links)} linked pages {'was' if waiting == 1 else 'were'} not asked lately."
         yield Problem("info", "links-unchecked", "links", what, _LOOK_AGAIN)
 
 

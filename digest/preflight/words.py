@@ -48,11 +48,10 @@ def same_words(sheet: Sheet) -> Iterator[Problem]:
     for words, those in quoted.items():
         if len(those) > 1:
             yield _said_twice(those, words, "Leave the quotation out of one of them.")
-    told: set[tuple[int, ...]] = set()
-    for run, found in runs.items():
-        positions = tuple(found)
-        if len(found) > 1 and positions not in told:
-            told.add(positions)
+    told: list[set[int]] = []
+    for run, found in sorted(runs.items(), key=lambda each: -len(each[1])):
+        if len(found) > 1 and not any(found.keys() <= those for those in told):
+            told.append(set(found))
             yield _said_twice(list(found.values()), " ".join(run), "Say it otherwise in one of them.")
 
 

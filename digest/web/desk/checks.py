@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -82,8 +81,20 @@ def show(request: Request, visitor: Editor, week: str, done: str = "", fragment:
     """Every problem of an edition; with `fragment=list` only these, for the page where it is written."""
     if fragment == "list":
         shown, names = _looked_at(request, week)
-        template = environment().get_template("desk/checks_list.html")
-        return HTMLResponse(template.render(_values(request, shown, names), compact=True))
+        zone = services_of(request).settings.digest_timezone
+        html = (
+            environment()
+            .get_template("desk/checks_list.html")
+            .render(
+                edition=shown.edition,
+                shown=shown,
+                counted=counted,
+                named=lambda by: names.get(by, by),
+                zone=zone,
+                compact=True,
+            )
+        )
+        return HTMLResponse(html)
     return checks_page(request, visitor, week, said=SAID.get(done))
 
 
@@ -102,8 +113,6 @@ def checks_page(
     shown, names = _looked_at(request, week)
     if shown.edition.begun_at is not None:
         return RedirectResponse(f"/desk/{shown.edition.week}", status_code=303)
-    values = _values(request, shown, names)
-    values.pop("edition")
     return desk_page(
         request,
         visitor,
@@ -116,7 +125,8 @@ def checks_page(
         at_fault=at_fault,
         given=given,
         compact=False,
-        **values,
+        shown=shown,
+        counted=counted,
     )
 
 
@@ -204,16 +214,6 @@ def _way(week: str, where: str, comparisons: Mapping[int, int]) -> str | None:
         return f"/desk/{week}#entry-{comparisons[int(entry[1])]}"
     part = _PARTS.get(where)
     return f"/desk/{week}{part}" if part else None
-
-
-def _values(request: Request, shown: Shown, names: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "edition": shown.edition,
-        "shown": shown,
-        "counted": counted,
-        "named": lambda by: names.get(by, by),
-        "zone": services_of(request).settings.digest_timezone,
-    }
 
 
 def _now() -> datetime:
