@@ -45,6 +45,8 @@ class Job:
 
 JOBS = (
     Job("gather", 60, "read the sources that are due for their hourly reading", jobs.gather),
+    Job("links", 60, "ask the pages that editions at home link to, each once a day", jobs.ask_links),
+    Job("examine", 3600, "ask the provider whether it takes our mail, without handing any over", jobs.examine),
     Job("draft", 30, "draft the edition whose cut-off has passed", jobs.draft),
     Job("remind", 60, "remind staff of a draft that nobody has approved", jobs.remind),
     Job("send", 10, "send what is approved and due", jobs.send),

@@ -8,7 +8,18 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from digest import audience_panel, audiences, checking, drift, editing, editions, envelopes, proofs, staff
+from digest import (
+    audience_panel,
+    audiences,
+    checking,
+    drift,
+    editing,
+    editions,
+    envelopes,
+    overrides,
+    proofs,
+    staff,
+)
 from digest.audience_panel import Moved
 from digest.bootstrap import Services
 from digest.errors import DigestError
@@ -107,7 +118,8 @@ def approve(
         if leaves.astimezone(zone).date() != proof.copy.dated:
             # The mail carries the day it leaves, which is not the day that was planned and looked at.
             proof = proofs.proof(session, edition, envelope, zone, send_at=leaves)
-        blocking = [p for p in checking.check(session, edition, proof, services) if p.blocks]
+        problems = checking.check(session, edition, proof, services, now=now)
+        blocking = [problem for problem in problems if problem.blocks]
         moved = [] if although_moved else _moved(session, edition, proof, services, leaves)
     if leaves <= now and send_at is None:
         raise SendTimePassed(
@@ -121,6 +133,8 @@ def approve(
     with services.database.writing() as session:
         edition = editions.find(session, edition.week)
         _freeze(session, edition, proof, services, by=by, send_at=leaves, now=now)
+        if not overrides.stand(session, edition, problems):
+            raise ContentChanged("Somebody has just lifted an override, so this edition was not approved. Look again.")
         return edition
 
 

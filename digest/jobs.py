@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -17,9 +18,11 @@ from digest import (
     approving,
     drafting,
     editions,
+    examining,
     fences,
     finishing,
     gathering,
+    link_checks,
     postman,
     sending,
     settling,
@@ -60,6 +63,26 @@ def gather(services: Services, shift: Shift) -> str:
     """Read the sources that are due."""
     polled = gathering.poll(services.database, services.settings, now=shift.clock(), stopped=shift.stop.is_set)
     return str(polled) if polled.sources else ""
+
+
+# — what preflight is to know of the world —
+
+
+def ask_links(services: Services, shift: Shift) -> str:
+    """Ask the pages that drafts and approved editions link to, each once a day."""
+    own_host = urlsplit(services.settings.digest_site_url).hostname or ""
+    with gathering.fetcher_of(services.settings) as fetcher:
+        tally = link_checks.ask_due(
+            services.database, fetcher, own_host=own_host, clock=shift.clock, stopped=shift.stop.is_set
+        )
+    return _said(tally, ("answered", "gave no page"))
+
+
+def examine(services: Services, shift: Shift) -> str:
+    """Ask the provider's account what the doctor asks, but for the sandbox mail."""
+    found = examining.look(services, now=shift.clock())
+    tally = Counter({True: "in order", False: "wrong", None: "not to be found out"}[finding.ok] for finding in found)
+    return _said(tally, ("in order", "wrong", "not to be found out"))
 
 
 # — the draft —

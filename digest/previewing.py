@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -251,13 +251,14 @@ def write(
         at=edition.send_at,
     )
     proof = proofs.proof(session, edition, envelopes.current(services), services.settings.digest_timezone)
-    problems = checking.check(session, edition, proof, services)
+    problems = checking.check(session, edition, proof, services, now=now)
+    described = [problem.described() for problem in problems]
     files = {
         "subject.txt": found.subject.encode() + b"\n",
         "email.txt": found.text.encode(),
         "email.eml": bytes(message_for(outgoing, found.recipient)),
         "preflight.json": orjson.dumps(
-            {"hash": proof.content_hash, "variant": found.rendering.variant, "problems": [asdict(p) for p in problems]},
+            {"hash": proof.content_hash, "variant": found.rendering.variant, "problems": described},
             option=orjson.OPT_INDENT_2,
         ),
     }

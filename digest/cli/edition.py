@@ -15,6 +15,7 @@ from digest import (
     drafting,
     editions,
     envelopes,
+    overrides,
     previewing,
     proofs,
     sending,
@@ -29,6 +30,7 @@ from digest.cli.sending_bar import send_with_bar
 from digest.cli.services import opened
 from digest.errors import DigestError
 from digest.models import Edition
+from digest.preflight import Problem
 from digest.settings import is_loopback
 from digest.weeks import Week
 
@@ -81,7 +83,8 @@ def show(week: WeekArgument, as_json: AsJson = False) -> None:
     with opened() as services, services.database.reading() as session:
         edition = editions.find(session, week)
         document = _described(session, edition)
-        document["problems"] = [_problem(p) for p in _problems(session, edition, services)]
+        problems = _problems(session, edition, services)
+        document["problems"] = [problem.described() for problem in problems]
         document["log"] = [
             {"at": line.at, "by": line.by, "what": line.what, "why": line.why}
             for line in editions.log_of(session, edition)
@@ -90,8 +93,8 @@ def show(week: WeekArgument, as_json: AsJson = False) -> None:
         console.print_json(document)
         return
     _print_draft(document, made=False)
-    for problem in document["problems"]:
-        console.say(f"[{problem['level']}] {problem['where']}: {problem['what']} {problem['mend']}")
+    for problem in problems:
+        console.say(str(problem))
     for line in document["log"]:
         console.say(
             f"{line['at']:%Y-%m-%d %H:%M} {line['by']}: {line['what']}{' · ' + line['why'] if line['why'] else ''}"
@@ -117,23 +120,60 @@ def preview(
 
 @app.command()
 def check(week: WeekArgument, as_json: AsJson = False) -> None:
-    """Preflight: exit 1 if anything blocks."""
-    with opened() as services, services.database.reading() as session:
-        edition = editions.find(session, week)
-        proof = proofs.proof(session, edition, envelopes.current(services), services.settings.digest_timezone)
-        problems = checking.check(session, edition, proof, services)
-        content_hash, state = proof.content_hash, edition.state
+    """Preflight: exit 1 if anything blocks that nobody answers for."""
+    with opened() as services:
+        checked = checking.look(services, week, now=console.real_now())
+    edition, problems, content_hash = checked.edition, checked.problems, checked.proof.content_hash
     if as_json:
-        console.print_json(
-            {"week": edition.week, "state": state, "hash": content_hash, "problems": [_problem(p) for p in problems]}
-        )
+        described = [problem.described() for problem in problems]
+        console.print_json({"week": edition.week, "state": edition.state, "hash": content_hash, "problems": described})
     else:
         for problem in problems:
-            console.say(str(problem))
+            console.say(f"{problem}{_way_to_override(edition, problem)}")
         blocking = sum(problem.blocks for problem in problems)
-        console.say(f"{edition.week} · {len(problems)} to look at, {blocking} blocking · hash {content_hash}")
+        overridden = sum(problem.overridden is not None for problem in problems)
+        answered = f", {overridden} overridden" if overridden else ""
+        console.say(f"{edition.week} · {len(problems)} to look at, {blocking} blocking{answered} · hash {content_hash}")
     if any(problem.blocks for problem in problems):
         console.stop(console.COULD_NOT)
+
+
+def _way_to_override(edition: Edition, problem: Problem) -> str:
+    """What to type where somebody wants to answer for it."""
+    if not problem.blocks:
+        return ""
+    return (
+        " (cannot be overridden)" if problem.final else f" (or: digest edition override {edition.week} {problem.key})"
+    )
+
+
+@app.command()
+def override(
+    week: WeekArgument,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Of the problem, as `digest edition check` shows it.")],
+    by: Annotated[
+        str,
+        typer.Option("--by", metavar="EMAIL", help="Who answers for it; kept as given.", callback=console.somebody),
+    ],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Kept with the name.")] = "",
+    lift: Annotated[bool, typer.Option("--lift", help="Let it block again.")] = False,
+) -> None:
+    """Answer for a problem that blocks, in exactly these words; or let it block again."""
+    if not lift and not why.strip():
+        raise console.WrongUsage("--why says why; it cannot be empty.")
+    now = console.real_now()
+    with opened() as services:
+        problems = [] if lift else checking.look(services, week, now=now).problems
+        with services.database.writing() as session:
+            edition = editions.find(session, week)
+            if not lift:
+                problem = overrides.put(session, edition, problems, key, why=why, by=by, now=now)
+                said = f"overridden: {problem.where}: {problem.what}"
+            elif overrides.lift(session, edition, key, by=by, now=now):
+                said = "the override is lifted: the problem blocks again"
+            else:
+                said = "nothing was changed: nobody had overridden a problem with that key"
+    console.say(f"{edition.week} · {said}")
 
 
 @app.command()
@@ -302,15 +342,11 @@ def _ask(edition: Edition, candidates: int, services: Services, *, yes: bool) ->
     typer.confirm(f"Hand {edition.week} over to {candidates:,} candidates {way}?", abort=True)
 
 
-def _problems(session: Any, edition: Edition, services: Services) -> list[Any]:
+def _problems(session: Any, edition: Edition, services: Services) -> list[Problem]:
     if not editions.entries_of(session, edition):
         return []
     proof = proofs.proof(session, edition, envelopes.current(services), services.settings.digest_timezone)
-    return checking.check(session, edition, proof, services)
-
-
-def _problem(problem: Any) -> dict[str, str]:
-    return {name: getattr(problem, name) for name in ("level", "code", "where", "what", "mend")}
+    return checking.check(session, edition, proof, services, now=console.real_now())
 
 
 def _described(session: Any, edition: Edition) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from selectolax.lexbor import LexborHTMLParser
 
 from digest.facts import clean
+from digest.preflight.painting import Painted, painted
 from digest.preflight.sheet import Sheet
 from digest.rendering import Rendering
 from digest.rendering.introduction import plain
@@ -71,6 +72,11 @@ class View:
     @cached_property
     def tree(self) -> LexborHTMLParser | None:
         return LexborHTMLParser(self.rendering.html) if self.rendering.html else None
+
+    @cached_property
+    def painted(self) -> list[Painted]:
+        """Every piece of its visible text as it looks; nothing for plain text."""
+        return list(painted(self.tree)) if self.tree else []
 
     @cached_property
     def hrefs(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -155,8 +155,8 @@ def between(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Let something happen after everything was rendered and checked, before it is frozen."""
     check = checking.check
 
-    def then_act(*given: Any) -> list[Problem]:
-        found = check(*given)
+    def then_act(*given: Any, now: datetime) -> list[Problem]:
+        found = check(*given, now=now)
         act()
         return found
 
