@@ -169,17 +169,20 @@ def standing_for(
     An earlier draft holds its comparisons until it is sent, or skipped and so sets them free: otherwise a late
     approval would show readers the same comparison twice. What `edition` itself holds stands for it.
     """
-    taken = sa.exists().where(
-        Entry.comparison_id == Comparison.id, Entry.edition_id == Edition.id, editions.holds_entries()
-    )
-    if edition is not None:
-        taken = taken.where(Edition.id != edition.id)
     oldest = window.news_since(settings.digest_new_days)
     # By id, so that SQLite too starts from what is news: it would read the whole archive to have it in order.
     page = aliased(Comparison)
     is_news = sa.select(page.id).where(sa.or_(page.published_at.is_(None), page.published_at >= oldest))
-    stands = sa.and_(Comparison.first_seen_at <= window.end, Comparison.id.in_(is_news), sa.not_(taken))
+    stands = sa.and_(Comparison.first_seen_at <= window.end, Comparison.id.in_(is_news), free_for(edition))
     return standings(session, library.comparisons(session, stands))
+
+
+def free_for(edition: Edition | None) -> sa.ColumnElement[bool]:
+    """Whether no other edition holds a comparison; with None, none at all."""
+    taken = sa.exists().where(
+        Entry.comparison_id == Comparison.id, Entry.edition_id == Edition.id, editions.holds_entries()
+    )
+    return sa.not_(taken if edition is None else taken.where(Edition.id != edition.id))
 
 
 def standings(session: Session, found: Sequence[Found]) -> list[Standing]:

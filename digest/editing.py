@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from database import Database, claim
-from digest import editions, library, manuscript
+from digest import editions, library, manuscript, reselecting
 from digest.errors import DigestError
 from digest.facts import ComparisonFacts
 from digest.manuscript import Also, Manuscript, Parts, Placed
@@ -266,6 +266,8 @@ def undo(database: Database, week: str, *, by: str, now: datetime, revision: int
         back = manuscript.made_of(parts, edition.week)
         if "order" in edit.after:
             back = manuscript.composed(back, back.entries)
+        if back.rules != found.rules:
+            reselecting.weigh_again(session, edition, back)
         return back, _shortened(f"taken back: {edit.what}")
 
     return _apply(database, week, change, by=by, now=now, undone=undone)
