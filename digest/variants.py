@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from digest.facts import ComparisonFacts
 from digest.verdicts import CriticsRow, Frozen, Quotation, Score, Side, Summary
 
 EVERYTHING = "all"
@@ -85,6 +86,12 @@ class Arrangement:
 
     in_full: tuple[InFull, ...]
     in_a_line: tuple[EntryCopy, ...]
+
+
+def entry_copy(position: int, facts: ComparisonFacts, summary: Summary) -> EntryCopy:
+    """One frozen entry as the mail prints it."""
+    categories = sorted({tool.category for tool in facts.tools if tool.category})
+    return EntryCopy(position=position, url=facts.url, summary=summary, categories=tuple(categories))
 
 
 def variant_of(entries: Sequence[EntryCopy], topics: Iterable[str] | None, *, text_only: bool = False) -> Variant:
