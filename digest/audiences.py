@@ -203,7 +203,7 @@ def why_not(session: Session, edition: Edition, person: Subscriber, zone: ZoneIn
         return person.state.value
     if person.paused_until is not None and person.paused_until > now:
         return f"paused until {person.paused_until:%Y-%m-%d}"
-    had = _had_this_month(session, edition, zone)
+    had = _had_this_month(session, edition, zone, edition.send_at)
     if had and session.scalar(sa.select(Subscriber.id).where(Subscriber.id == person.id, had.they)):
         return f"monthly: had {had.week}"
     return None

@@ -165,7 +165,7 @@ def _of_a_draft(
 ) -> dict[str, Any]:
     envelope = envelopes.current(services)
     proof = proofs.proof(session, edition, envelope, services.settings.digest_timezone)
-    problems = checking.check(session, edition, proof, services)
+    problems = checking.check(session, edition, proof, services, now=now)
     earliest = now + timedelta(minutes=services.settings.digest_undo_minutes)
     send_at = max(edition.send_at, now)
     return {
