@@ -21,7 +21,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from database import WriteLockTimeout
-from digest import jobs, logs, settings, stopping
+from digest import job_runs, jobs, logs, settings, stopping
 from digest.bootstrap import Services, bootstrap
 from digest.errors import DigestError
 from digest.migrations import ensure_current
@@ -110,9 +110,11 @@ def run_once(job: Job, services: Services, *, stop: threading.Event, process: st
         said = job.run(services, shift)
     except Exception as why:
         problem = f"{type(why).__name__}: {_in_one_sentence(why)}"
-        jobs.note_run(services, job.name, started=started, finished=real_now(), ok=False, said=problem, process=process)
+        job_runs.note_run(
+            services, job.name, started=started, finished=real_now(), ok=False, said=problem, process=process
+        )
         raise
-    jobs.note_run(services, job.name, started=started, finished=real_now(), ok=True, said=said, process=process)
+    job_runs.note_run(services, job.name, started=started, finished=real_now(), ok=True, said=said, process=process)
     return said
 
 

@@ -32,12 +32,11 @@ from digest import (
     unreachable,
     watching,
     weeks,
-    workers,
 )
 from digest.approving import AUTOMATIC
 from digest.bootstrap import Services
 from digest.errors import DigestError
-from digest.models import Edition, EditionLog, EditionState, JobRun, Staff
+from digest.models import Edition, EditionLog, EditionState
 from digest.people import importing, reminding, requests
 from digest.posting import Clock
 from digest.transport import Outbox
@@ -46,8 +45,6 @@ from digest.weeks import Week
 REMIND_BEFORE = timedelta(hours=3)
 # A draft made late has just been said, and the clock may be about to approve it.
 REMIND_AFTER = timedelta(minutes=30)
-# One row for a quiet hour rather than one for every look.
-QUIET_ROW = timedelta(hours=1)
 MOST_LETTERS = 500
 
 
@@ -331,60 +328,3 @@ def tidy(services: Services, shift: Shift) -> str:
     gone = tidying.tidy(services, now=shift.clock(), stopped=shift.stop.is_set)
     counts = [f"{count} {what}" for what, count in gone.items() if count]
     return f"forgot {', '.join(counts)}" if counts else ""
-
-
-# — heartbeat —
-
-
-def note_run(
-    services: Services,
-    job: str,
-    *,
-    started: datetime,
-    finished: datetime,
-    ok: bool,
-    said: str,
-    process: str | None = None,
-) -> None:
-    """Keep what a run said. Runs that had nothing to say are counted in one row an hour: it is the heartbeat.
-
-    `process` is who ran it; this process, unless said otherwise.
-    """
-    process = process or workers.owner_name("clock")
-    with services.database.writing() as session:
-        if ok and not said and _count_quiet(session, job, process, finished):
-            return
-        session.add(
-            JobRun(job=job, process=process, started_at=started, finished_at=finished, times=1, ok=ok, said=said)
-        )
-
-
-def _count_quiet(session: Session, job: str, process: str, finished: datetime) -> bool:
-    last = session.scalars(
-        sa.select(JobRun).where(JobRun.job == job, JobRun.process == process).order_by(JobRun.id.desc()).limit(1)
-    ).one_or_none()
-    if last is None or last.said or not last.ok or finished - last.started_at > QUIET_ROW:
-        return False
-    last.finished_at, last.times = finished, last.times + 1
-    return True
-
-
-def last_heartbeat(session: Session) -> datetime | None:
-    """When any clock last finished a look; None when none ever ran here."""
-    return session.scalar(sa.select(sa.func.max(JobRun.finished_at)))
-
-
-def has_staff(session: Session) -> bool:
-    """Whether anybody would get a notice."""
-    return session.scalar(sa.select(sa.exists().where(Staff.removed_at.is_(None)))) or False
-
-
-def last_failures(session: Session) -> list[JobRun]:
-    """Jobs whose latest run failed, by job."""
-    later = sa.orm.aliased(JobRun)
-    since = sa.exists().where(
-        later.job == JobRun.job,
-        # By its end, not its number: the row of a quiet hour is older than what came in that hour.
-        sa.tuple_(later.finished_at, later.id) > sa.tuple_(JobRun.finished_at, JobRun.id),
-    )
-    return list(session.scalars(sa.select(JobRun).where(JobRun.ok.is_(False), sa.not_(since)).order_by(JobRun.job)))

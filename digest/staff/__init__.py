@@ -104,6 +104,11 @@ def on_staff(session: Session) -> Sequence[Staff]:
     return session.scalars(sa.select(Staff).where(Staff.removed_at.is_(None)).order_by(Staff.email_key)).all()
 
 
+def has_anybody(session: Session) -> bool:
+    """Whether anybody would get a notice."""
+    return session.scalar(sa.select(sa.exists().where(Staff.removed_at.is_(None)))) or False
+
+
 def names(session: Session) -> dict[str, str]:
     """Whose address stands behind each "staff 3" of the audit log, those who left included."""
     return {f"staff {row.id}": row.email for row in session.execute(sa.select(Staff.id, Staff.email))}

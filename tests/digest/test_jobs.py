@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from digest import approving, batches, editions, examination, jobs, sending, stats, tidying
+from digest import approving, batches, editions, examination, job_runs, jobs, sending, stats, tidying
 from digest.bootstrap import Services
 from digest.models import Edition, EditionLog, EditionState, JobRun, Letter, LetterState, Pause
 from tests import make
@@ -444,7 +444,7 @@ def test_tidy_clears_the_outbox_of_what_was_never_finished(services: Services, t
 
 
 def note(services: Services, job: str, at: datetime, *, ok: bool = True, said: str = "", process: str = "p") -> None:
-    jobs.note_run(services, job, started=at, finished=at, ok=ok, said=said, process=process)
+    job_runs.note_run(services, job, started=at, finished=at, ok=ok, said=said, process=process)
 
 
 def runs(services: Services) -> list[tuple[str, int, bool, str]]:
@@ -460,7 +460,7 @@ def test_a_quiet_hour_is_one_row(services: Services) -> None:
 
     assert [times for _, times, _, _ in runs(services)] == [361, 359]
     with services.database.reading() as session:
-        assert jobs.last_heartbeat(session) == SEND + 7190 * SECOND
+        assert job_runs.last_heartbeat(session) == SEND + 7190 * SECOND
 
 
 def test_what_was_said_has_a_row_of_its_own(services: Services) -> None:
