@@ -41,7 +41,7 @@ LONGEST_NUMBER = 9
 # What was done, by the word in the address after the redirect.
 SAID = {
     "selected": "Selected again by these rules. Undo, on the edition's page, takes it back.",
-    "voided": "Selected again by these rules, and the approval is void. Undo brings back the entries, not the approval.",
+    "voided": "Selected again by these rules, and the approval is void. Undo brings the entries back, not that.",
     "unchanged": "Nothing was changed: these rules choose what is there already.",
 }
 
