@@ -41,27 +41,46 @@
         else if (isBehind) old.append(part);
         else before.before(part);
       }
-    } else old.replaceChildren(...fresh.childNodes);
+    } else {
+      old.replaceChildren(...fresh.childNodes);
+      old.querySelectorAll("iframe").forEach((frame) => frame.addEventListener("load", () => keep(frame), { once: true }));
+    }
     old.removeAttribute("aria-busy");
     if (focused) old.querySelector(focused)?.focus({ preventScroll: true });
     const honest = document.getElementById("honest");
-    document.getElementById("shown").textContent = [...document.querySelectorAll(".switches [aria-current]")]
-      .map((each) => each.textContent)
-      .concat(honest ? honest.textContent.trim() : [])
-      .join(". ");
+    say(
+      [...document.querySelectorAll(".switches [aria-current]")]
+        .map((each) => each.textContent)
+        .concat(honest ? honest.textContent.trim() : [])
+        .join(". "),
+    );
   }
 
-  function change(frame, wanted) {
+  function change(frame, wanted, anyway = false) {
     for (const waiting of frame.parentElement.querySelectorAll(".next")) waiting.remove();
-    if (frame.getAttribute("src") === wanted.getAttribute("src")) return;
+    if (!anyway && frame.getAttribute("src") === wanted.getAttribute("src")) return;
     const next = wanted.cloneNode();
     next.classList.add("next");
     next.addEventListener("load", () => {
       if (!next.isConnected) return;
       next.classList.remove("next");
       frame.remove();
+      keep(next);
     }, { once: true });
     frame.after(next);
+  }
+
+  // A link in a mail leads its own frame away, to a page that refuses to stand in one: the mail is put back.
+  function keep(frame) {
+    frame.addEventListener("load", () => {
+      if (!frame.isConnected) return;
+      change(frame, frame, true);
+      say("Links do not open in here; they are listed below.");
+    }, { once: true });
+  }
+
+  function say(words) {
+    document.getElementById("shown").textContent = words;
   }
 
   function place(element) {
@@ -86,5 +105,7 @@
     go(`${event.target.action}?${new URLSearchParams(new FormData(event.target))}`);
   });
 
+  // The window has loaded when its frames have: what a frame loads from then on, it was led to.
+  addEventListener("load", () => document.querySelectorAll("#preview iframe").forEach(keep));
   addEventListener("popstate", () => go(location.href, { remember: false }));
 })();
