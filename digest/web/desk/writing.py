@@ -174,9 +174,9 @@ def spelled(order: Sequence[int]) -> str:
     return " ".join(map(str, order))
 
 
-def cut(subject: str, at: int) -> tuple[str, str]:
-    """What an inbox shows of a subject, and what it leaves off."""
-    return subject[:at], subject[at:]
+def cut(subject: str, at: int) -> str:
+    """What an inbox shows of a subject that it has no room for; nothing for one that it shows whole."""
+    return f"{subject[:at].rstrip()}…" if len(subject) > at else ""
 
 
 def _cards(session: Session, edition: Edition, found: Manuscript) -> list[Card]:

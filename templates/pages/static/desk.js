@@ -187,6 +187,7 @@ document.addEventListener("DOMContentLoaded", () => {
       else if (typeof body.current === "string" && this.sent.includes(body.current)) this.confirmed = body.current; // ours, unheard of
       else if (typeof body.current === "string") this.clash(body);
       else this.refuse(body.detail ?? "it was refused");
+      if (status === 409) freshenSoon(); // somebody has been here
       if (this.isDirty && !this.isStuck) this.save();
       this.show();
     }
@@ -210,11 +211,10 @@ document.addEventListener("DOMContentLoaded", () => {
     clash(body) {
       this.theirs = body.current;
       this.form.querySelector(".clash")?.remove();
-      const quoted = element("q", {}, element("bdi", {}, body.current));
       const notice = element(
         "div",
         { class: "clash notice warn", role: "alert", "data-own": "" },
-        element("p", {}, `${body.said} to `, quoted, ". Yours is not saved."),
+        element("p", {}, `${body.said} to “`, element("bdi", {}, body.current), "”. Yours is not saved."),
         element("div", { class: "buttons" }, button("Keep mine", () => this.keepMine(), "small"), button("Take theirs", () => this.takeTheirs())),
       );
       this.box.before(notice);
@@ -279,8 +279,9 @@ document.addEventListener("DOMContentLoaded", () => {
     counted.classList.toggle("is-off", words.length < Number(counted.dataset.least) || words.length > Number(counted.dataset.most));
     for (const row of document.querySelectorAll(part === "subject" ? ".cuts [data-cut]" : ".no-cuts")) {
       const at = Number(row.dataset.cut);
-      row.querySelector("b").textContent = words.slice(0, at).join("");
-      row.querySelector(".rest").textContent = words.slice(at).join("");
+      const isCut = words.length > at;
+      row.querySelector(".shown").textContent = isCut ? `${words.slice(0, at).join("").trimEnd()}…` : "";
+      row.querySelector(".whole").hidden = isCut;
     }
   }
 
@@ -310,12 +311,14 @@ document.addEventListener("DOMContentLoaded", () => {
     else state.textContent = savedAt ? `Saved ${savedAt}` : "All is saved";
   }
 
-  function tell(kind, sentences, { again = false } = {}) {
-    const notice = element("div", { class: `notice ${kind}` }, ...sentences.map((each) => element("p", {}, each)));
+  // One notice of each sort at a time: what others did must not hide what became of one's own.
+  function tell(sort, kind, sentences, { again = false } = {}) {
+    const notice = element("div", { class: `notice ${kind}`, "data-sort": sort }, ...sentences.map((each) => element("p", {}, each)));
     const ends = element("div", { class: "buttons" }, button("Close", () => notice.remove()));
     if (again) ends.prepend(element("a", { class: "button plain small", href: page }, "Load the page again"));
     notice.append(ends);
-    news.replaceChildren(notice);
+    news.querySelector(`[data-sort="${sort}"]`)?.remove();
+    news.append(notice);
   }
 
   function settle(body) {
@@ -326,7 +329,7 @@ document.addEventListener("DOMContentLoaded", () => {
       undo.querySelector(".what").textContent = `: ${body.undo.what}`;
     }
     savedAt = body.at;
-    if (body.voided) tell("warn", ["This voided the approval: the edition is a draft again."]);
+    if (body.voided) tell("own", "warn", ["This voided the approval: the edition is a draft again."]);
     if (body.changed && body.revision === revision + 1) revision = body.revision; // else others' came between: see hear()
   }
 
@@ -365,7 +368,7 @@ document.addEventListener("DOMContentLoaded", () => {
       say(body.changed ? `Saved: ${body.what}.` : "Nothing was changed: it was so already.");
       if (act === "restore") fields.get(about).put(fields.get(about).byRule);
     } else {
-      tell("bad", [body.detail ?? "That was refused."]);
+      tell("own", "bad", [body.detail ?? "That was refused."]);
     }
     await freshen({ whole: true });
     if (status === 200) land(act, about, after);
@@ -404,7 +407,7 @@ document.addEventListener("DOMContentLoaded", () => {
           break;
         }
         if (current === null || !sentOrders.includes(current)) {
-          tell("bad", [current === null ? body.detail : `${body.said}. Your order was not saved.`]);
+          tell("own", "bad", [current === null ? body.detail : `${body.said}. Your order was not saved.`]);
           break;
         }
         order = current; // ours, whose answer was lost
@@ -451,7 +454,7 @@ document.addEventListener("DOMContentLoaded", () => {
     for (const id of ["undo-last", "entries", "notes", "outside", "history"]) {
       const [old, next] = [document.getElementById(id), fresh.querySelector(`#${id}`)];
       if (old && next && !left.includes(id)) morph(old, next);
-      else if (!old !== !next) tell("", ["There is more on this page now."], { again: true });
+      else if (!old !== !next) tell("more", "", ["There is more on this page now."], { again: true });
     }
     adopt();
     for (const field of all()) field.show();
@@ -467,14 +470,14 @@ document.addEventListener("DOMContentLoaded", () => {
 
   async function hear() {
     const { said } = await (await ask(`?fragment=revision&since=${revision}`)).json();
-    if (said.length) tell("", said.slice(0, 4), { again: true });
+    if (said.length) tell("others", "", said.slice(0, 4), { again: true });
   }
 
   // What somebody was writing in an entry that is gone is shown once more: it is theirs to keep.
   function rescue(fresh) {
     for (const field of all()) {
       const isGone = !fresh.querySelector(`form.writing[data-part="${CSS.escape(field.part)}"]`);
-      if (isGone && field.isDirty) tell("warn", ["This entry was taken out while you were writing in it. Your words, not saved:", field.box.value]);
+      if (isGone && field.isDirty) tell("lost", "warn", ["This entry was taken out while you were writing in it. Your words, not saved:", field.box.value]);
     }
   }
 
@@ -485,7 +488,7 @@ document.addEventListener("DOMContentLoaded", () => {
       field.show();
     }
     show();
-    tell("warn", [`${closed[0].toUpperCase()}${closed.slice(1)}. What you wrote is left as it is, and nothing more is saved from here.`], { again: true });
+    tell("closed", "warn", [`${closed[0].toUpperCase()}${closed.slice(1)}. What you wrote is left as it is, and nothing more is saved from here.`], { again: true });
   }
 
   // The old made like the fresh, keeping every node that is in both: so nobody loses focus, caret or scroll.
