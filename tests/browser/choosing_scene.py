@@ -81,7 +81,7 @@ def fill(services: Services, *, count: int = 60) -> None:
                     )
                 }
             )
-            for each in pairs(NAMES + (ENDLESS,), count, 2)
+            for each in pairs((*NAMES, ENDLESS), count, 2)
         ]
         make.taken_in(session, *changed)
         drafting.draft(session, Week.parse(make.WEEK), services.settings, by="the clock", now=make.CUTOFF)
