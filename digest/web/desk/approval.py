@@ -100,6 +100,10 @@ class Given:
     words: Mapping[str, str] = field(default_factory=dict)
     recipients: frozenset[str] = frozenset()
 
+    def others_than(self, staff_id: int) -> frozenset[str]:
+        """Who else was ticked."""
+        return self.recipients - {str(staff_id)}
+
     def of(self, form: str, name: str) -> str:
         return self.words.get(name, "") if self.form == form else ""
 
