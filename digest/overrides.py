@@ -78,7 +78,7 @@ def put(
 def lift(session: Session, edition: Edition, key: str, *, by: str, now: datetime) -> bool:
     """Let the problem block again; False where nobody had overridden it. Raises NotADraft."""
     _lock_draft(session, edition)
-    found = session.get(Override, (edition.id, key))
+    found = next((each for each in of(session, edition) if each.problem_key == key), None)
     if found is None:
         return False
     session.delete(found)
