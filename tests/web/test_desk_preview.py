@@ -32,13 +32,15 @@ def desk(services: Services, client: TestClient) -> TestClient:
 
 
 def mail(desk: TestClient, **query: str) -> Response:
-    return desk.get(f"{PLACE}/mail", params=query)
+    answer: Response = desk.get(f"{PLACE}/mail", params=query)
+    return answer
 
 
 def page(desk: TestClient, **query: str) -> str:
     answer = desk.get(f"{PLACE}/preview", params=query)
     assert 200 == answer.status_code
-    return answer.text
+    shown: str = answer.text
+    return shown
 
 
 def sample(services: Services) -> previewing.Preview:
