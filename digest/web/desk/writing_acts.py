@@ -13,13 +13,15 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from sqlalchemy.orm import Session
 from starlette.datastructures import FormData
 
 from database import Database
 from digest import editing, editions, manuscript, staff
 from digest.editing import NothingToUndo, Overtaken, Saved
 from digest.errors import DigestError
-from digest.manuscript import NoSuchPart, NotThatOrder, TooLong
+from digest.manuscript import NoSuchPart, NotInIt, NotThatOrder, TooLong
+from digest.models import Edition
 from digest.web import forms
 from digest.web.desk import words
 from digest.web.desk.writing import Clash, writing_page
@@ -189,10 +191,11 @@ def _place(asked: Asked) -> str:
 
 
 def _answer(request: Request, visitor: Visitor, asked: Asked, saved: Saved) -> dict[str, Any]:
+    zone = services_of(request).settings.digest_timezone
     with asked.database.reading() as session:
         edition = editions.find(session, asked.week)
         undoable = editing.undoable(session, edition, by=visitor.by)
-        found = editing.read(session, edition)
+        kept = _as_kept(asked, session, edition) if asked.word("act") == "write" else None
     return {
         "saved": True,
         "changed": saved.changed,
@@ -200,19 +203,18 @@ def _answer(request: Request, visitor: Visitor, asked: Asked, saved: Saved) -> d
         "voided": saved.voided,
         "what": saved.what,
         "undo": {"what": undoable.what, "revision": undoable.revision} if undoable else None,
-        "words": _as_kept(asked, found),
-        "at": words.clock(asked.now, services_of(request).settings.digest_timezone, asked.now),
+        "words": kept,
+        "at": words.clock(asked.now, zone, asked.now),
     }
 
 
-def _as_kept(asked: Asked, found: manuscript.Manuscript) -> str | None:
+def _as_kept(asked: Asked, session: Session, edition: Edition) -> str | None:
     """What was written as it was kept: not what stands there by now, which may be somebody else's already."""
-    if asked.word("act") != "write":
-        return None
+    part = asked.word("part")
     try:
-        part = asked.word("part")
-        return manuscript.words_of(manuscript.written(found, part, asked.text("words")), part)
-    except DigestError:
+        found = manuscript.written(editing.read(session, edition), part, asked.text("words"))
+        return manuscript.words_of(found, part)
+    except NotInIt:
         return None  # taken out since
 
 
