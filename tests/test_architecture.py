@@ -17,6 +17,7 @@ DOORS = ("digest/cli/", "digest/web/")
 PURE = {
     "digest/breaker.py",
     "digest/bars.py",
+    "digest/differences.py",
     "digest/facts.py",
     "digest/headers.py",
     "digest/json_pieces.py",
@@ -31,6 +32,7 @@ PURE = {
     "digest/plots.py",
     "digest/providers.py",
     "digest/remarks.py",
+    "digest/score_bars.py",
     "digest/variants.py",
     "digest/waves.py",
     "digest/weeks.py",
