@@ -151,7 +151,7 @@ def weighed(session: Session, edition: Edition, found: Manuscript, edits: Sequen
     rows = {row.comparison_id: (row, name) for row, name in editions.considered_by_name(session, edition)}
     places = {comparison: place for place, comparison in enumerate(found.order, start=1)}
     near = {line.comparison for line in found.also_compared}
-    moved, pinned = _last_to_move(edits), _last_to_pin(edits)
+    moved, pinned = last_to_move(edits), _last_to_pin(edits)
     listed = [
         Weighed(
             comparison=comparison,
@@ -180,7 +180,7 @@ def weighed(session: Session, edition: Edition, found: Manuscript, edits: Sequen
     return listed + strangers
 
 
-def _last_to_move(edits: Sequence[Edit]) -> dict[int, Edit]:
+def last_to_move(edits: Sequence[Edit]) -> dict[int, Edit]:
     """The newest change that took each comparison in or out."""
     moved: dict[int, Edit] = {}
     for edit in edits:

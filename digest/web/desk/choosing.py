@@ -215,7 +215,7 @@ def change_page(
         edition = edition_of(session, week)
         found = editing.read(session, edition)
         names = staff.names(session)
-        moved = reselecting.weighed(session, edition, found, editing.edits_of(session, edition))
+        moved = reselecting.last_to_move(editing.edits_of(session, edition))
         try:
             rules = rules_form.read(found.rules, given)
         except rules_form.Nonsense as why:
@@ -245,19 +245,19 @@ def change_page(
     )
 
 
-def _told(proposal: Proposal, known: Sequence[Weighed]) -> dict[str, Any]:
+def _told(proposal: Proposal, moved: Mapping[int, Edit]) -> dict[str, Any]:
+    """What comes of the rules. What comes in and was moved before had been taken out."""
     before, after = proposal.before, proposal.after
     told = differences.between(before, after)
     considered = {one.key: one for one in proposal.selection.considered}
     pinned = {entry.comparison for entry in before.entries if entry.pinned}
-    taken_out = {each.comparison: each.moved for each in known if each.by_rule and not each.at}
     return {
         "moves": [
             Move(
                 change,
                 considered.get(change.comparison),
                 change.comparison in pinned,
-                taken_out.get(change.comparison),
+                moved.get(change.comparison) if change.kind == "came" else None,
             )
             for change in told.entries
         ],
