@@ -114,6 +114,8 @@ def test_a_week_by_hand(run: Run) -> None:
     stale = run("edition", "approve", "2026-W47", "--by", "edda", "--hash", "0" * 64, *at)
     assert (1, True) == (stale[0], "no longer what you looked at" in stale[2])
     content = json.loads(run("edition", "check", "2026-W47", "--json")[1])["hash"]
+    others = run("edition", "approve", "2026-W47", "--by", "edda", "--hash", content, "--candidates", "20", *at)
+    assert (1, True) == (others[0], "You saw 20 candidates and there are 1 now" in others[2])
     assert 0 == run("edition", "approve", "2026-W47", "--by", "edda", "--hash", content, *at)[0]
 
     late = ("--now", "2026-11-20T09:00:00Z")
