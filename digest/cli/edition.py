@@ -42,6 +42,7 @@ By = Annotated[
     str, typer.Option("--by", metavar="EMAIL", help="Who does it; kept as given.", callback=console.somebody)
 ]
 SHELL = editions.NAMELESS
+LOOPBACK, BENCH_PORT = "127.0.0.1", 8010
 
 
 class NotRehearsing(DigestError):
@@ -104,18 +105,53 @@ def show(week: WeekArgument, as_json: AsJson = False) -> None:
 @app.command()
 def preview(
     week: WeekArgument,
-    out: Annotated[Path, typer.Option("--out", help="Where to write the five files.", file_okay=False)],
+    *,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write the five files.", file_okay=False)] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Show it on a page that reloads on every change.")] = False,
     as_email: Annotated[str | None, typer.Option("--as", metavar="EMAIL", help="As this subscriber gets it.")] = None,
     variant: Annotated[str, typer.Option("--variant", metavar="KEY")] = "all",
+    host: Annotated[str | None, typer.Option("--host", help="With --serve; 127.0.0.1.")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65535, help="With --serve; 8010. 0: one that is free.")
+    ] = None,
+    templates: Annotated[
+        Path | None, typer.Option("--templates", metavar="DIR", help="With --serve: other mail templates.")
+    ] = None,
 ) -> None:
-    """Write exactly what would be sent: subject.txt email.html email.txt email.eml preflight.json."""
-    with opened() as services, services.database.reading() as session:
-        edition = editions.find(session, week)
-        written = previewing.write(
-            session, edition, services, out=out, email=as_email, variant=variant, now=console.real_now()
-        )
+    """Write exactly what would be sent, subject.txt email.html email.txt email.eml preflight.json; or --serve it."""
+    if serve == (out is not None):
+        raise console.WrongUsage("Say either --out DIR, to write the files, or --serve, to look at them as you write.")
+    with opened() as services:
+        if serve:
+            _serve(services, week, as_email, variant, host=host, port=port, templates=templates)
+            return
+        if (host, port, templates) != (None, None, None):
+            raise console.WrongUsage("--host, --port and --templates go with --serve.")
+        with services.database.reading() as session:
+            edition = editions.find(session, week)
+            written = previewing.write(
+                session, edition, services, out=out or Path(), email=as_email, variant=variant, now=console.real_now()
+            )
     for path in written:
         console.say(str(path))
+
+
+def _serve(
+    services: Services,
+    week: str,
+    email: str | None,
+    variant: str,
+    *,
+    host: str | None,
+    port: int | None,
+    templates: Path | None,
+) -> None:
+    from digest.cli.serve import serve_bench
+    from digest.rendering import TEMPLATES
+    from digest.template_bench import Bench
+
+    bench = Bench(services, week, variant, email, templates or TEMPLATES)
+    serve_bench(bench, host=host or LOOPBACK, port=BENCH_PORT if port is None else port)
 
 
 @app.command()

@@ -19,10 +19,17 @@ from digest.errors import DigestError
 class BadSource(DigestError):
     """The mail's MJML source is wrong. `line` counts from 1 in the source after all template tags are filled."""
 
-    def __init__(self, template: str, line: int, excerpt: str, problem: str) -> None:
+    source: str = ""
+    """All of that source, where it is known."""
+
+    def __init__(self, template: str, line: int, excerpt: str, problem: str, *, opened: str = "") -> None:
         super().__init__(f"{template}, line {line}: {problem} — near “{excerpt.strip()[:120]}”")
         self.template = template
         self.line = line
+        self.excerpt = excerpt
+        self.opened = opened
+        """The element that is open there, where that is the matter."""
+        self.problem = problem
 
 
 @dataclass(frozen=True)
@@ -161,8 +168,10 @@ def _refuse_wrong_nesting(tokens: list[_Token], template: str) -> None:
                 raise BadSource(template, token.line, token.raw, f"more than {_DEEPEST} elements deep")
         elif token.kind == "close":
             if not stack or stack[-1].name != token.name:
-                due = f"where </{stack[-1].name}> is due" if stack else "closes nothing"
-                raise BadSource(template, token.line, token.raw, f"{token.raw} {due}")
+                open_ = stack[-1] if stack else None
+                due = f"where </{open_.name}> is due, opened in line {open_.line}" if open_ else "closes nothing"
+                opened = open_.raw if open_ else ""
+                raise BadSource(template, token.line, token.raw, f"{token.raw} {due}", opened=opened)
             stack.pop()
     if stack:
         raise BadSource(template, stack[-1].line, stack[-1].raw, f"<{stack[-1].name}> is never closed")
