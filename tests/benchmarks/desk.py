@@ -113,13 +113,16 @@ def _of_one_rendering(services: Services) -> list[Took]:
     with services.database.reading() as session:
         copy = editions.copy_of(session, editions.find(session, make.WEEK), services.settings.digest_timezone)
     context = rendering._edition_context(rendering.clean_copy(copy), imprint.cleaned(), None, tags(copy.week))
-    filled = rendering._fill_in(rendering._marked(), "edition/body.mjml", context)
+    filled = rendering._fill_in(rendering._marked(), "edition/body.mjml", context, rendering.TEMPLATES)
     source = normalise(filled, template="edition/body.mjml")
     html = mjml2html(source.text, disable_comments=False, fonts={})
     return [
         _times("· reading the edition", lambda: _read(services)),
         _times("· cleaning its words", lambda: rendering.clean_copy(copy)),
-        _times("· jinja", lambda: rendering._fill_in(rendering._marked(), "edition/body.mjml", context)),
+        _times(
+            "· jinja",
+            lambda: rendering._fill_in(rendering._marked(), "edition/body.mjml", context, rendering.TEMPLATES),
+        ),
         _times("· normalise", lambda: normalise(filled, template="edition/body.mjml")),
         _times("· mjml", lambda: mjml2html(source.text, disable_comments=False, fonts={})),
         _times("· finish", lambda: finish(html)),
