@@ -25,6 +25,7 @@ from digest.models import Edition, EditionState, LinkCheck
 from digest.posting import Clock
 from digest.preflight import Asked
 from digest.rendering import safe_link
+from digest.rendering.introduction import links_of
 from digest.sources.fetching import Fetcher, FetchError
 
 log = structlog.get_logger()
@@ -95,7 +96,7 @@ def linked_in(session: Session, edition: Edition, *, own_host: str) -> list[str]
     """Every address of others that an edition links to, in the order of the mail."""
     entries = (ComparisonFacts.model_validate(entry.facts).url for entry in editions.entries_of(session, edition))
     others = (line.get("url") for line in edition.also_compared)
-    return list(dict.fromkeys(_askable((*entries, *others), own_host)))
+    return list(dict.fromkeys(_askable((*links_of(edition.introduction), *entries, *others), own_host)))
 
 
 def _askable(urls: Iterable[str | None], own_host: str) -> Iterator[str]:

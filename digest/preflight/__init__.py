@@ -39,6 +39,7 @@ OF_THE_EDITION: tuple[Callable[[Sheet], Iterator[Problem]], ...] = (
     entries.page_changed,
     entries.printed_twice,
     entries.links,
+    entries.introduction_links,
     entries.open_questions,
     entries.namesakes,
     entries.known_tools,

@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 from digest.facts import Verdict, clean, verdict_of
 from digest.preflight.sheet import Problem, Sheet, listed, place, together
 from digest.rendering import safe_link
+from digest.rendering.introduction import links_of
 from digest.text_layout import shorten
 from digest.variants import EntryCopy
 from digest.verdicts import Side
 from digest.verdicts.questions import about_price
 
 _LONGEST_ADDRESS_SHOWN = 60
+_HARMLESS = frozenset({"", "http", "https", "mailto", "tel"})
 _CORRECT_PAGE = "Look at the page; if it is wrong, have it corrected there."
 _TAKE_OUT = "Take the entry out on the desk."
 _SAID: dict[Verdict | None, str] = {"ship": "ship", "mixed": "mixed", "skip": "skip", None: "no verdict"}
@@ -92,6 +94,20 @@ def _link(where: str, url: str | None) -> Iterator[Problem]:
         else:
             what = f"Its address is not a web address: {shown}"
             yield Problem("block", "unsafe-link", where, what, "It must begin with https://.")
+
+
+def introduction_links(sheet: Sheet) -> Iterator[Problem]:
+    """What an editor wrote as a link and the mail prints as mere words, for it leads nowhere that a mail may lead."""
+    for url in dict.fromkeys(links_of(sheet.copy.introduction)):
+        if safe_link(url) is None:
+            shown = shorten(url, _LONGEST_ADDRESS_SHOWN)
+            if _scheme(url) in _HARMLESS:
+                what = f"This address cannot be linked, so it stands there as mere words: {shown}"
+                mend = "Write the whole web address, beginning with https://."
+                yield Problem("warn", "no-link", "introduction", what, mend)
+            else:
+                what = f"A link leads to no web address: {shown}"
+                yield Problem("block", "unsafe-link", "introduction", what, "It must begin with https://.")
 
 
 def _scheme(url: str) -> str:

@@ -133,6 +133,16 @@ def test_near_misses_are_asked_too_and_our_own_site_never(services: Services, we
     assert set(kept(services)) == {also}
 
 
+def test_links_of_the_introduction_are_asked_too(services: Services, web: Web) -> None:
+    linking(services, "https://own.example.com/compare/x")
+    url = web.page("/a", status=404)
+    move(services, introduction=f"See [the page]({url}), not [this](javascript:alert(1)).")
+
+    assert ask(services, web) == {"gave no page": 1}
+    problems = checking.look(services, make.WEEK, now=NOW).problems
+    assert [problem.where for problem in problems if problem.code == "link-dead"] == ["introduction"]
+
+
 def test_each_address_is_asked_once_whoever_links_to_it(services: Services, web: Web) -> None:
     url = web.page("/a")
     linking(services, url, also=[url])

@@ -145,6 +145,20 @@ CASES = {
     "a link of the introduction that is gone": Case(
         "warn", "link-dead", "introduction", asked("https://b.example.net/", Asked(is_dead=True, why="x"))
     ),
+    "a link of the introduction that runs a script": Case(
+        "block",
+        "unsafe-link",
+        "introduction",
+        lambda: reworded(introduction="See [this](javascript:alert(1))."),
+        lambda: reworded(introduction="See [this](https://a.example.net/) or (javascript:alert)."),
+    ),
+    "a link of the introduction that leads nowhere": Case(
+        "warn",
+        "no-link",
+        "introduction",
+        lambda: reworded(introduction="Write to [us](mailto:editors@example.com)."),
+        lambda: reworded(introduction="Write to editors@example.com."),
+    ),
     "a page that nobody has asked": Case(
         "info", "links-unchecked", "links", asked(URL, Asked(None)), asked(URL, Asked(is_dead=False))
     ),
