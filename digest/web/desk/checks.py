@@ -204,7 +204,9 @@ def _shown(checked: Checked, comparisons: Mapping[int, int], known: Sequence[Ove
 
 def _looked(check: Check, problems: Sequence[Problem]) -> Looked:
     of_it = [problem for problem in problems if problem.code == check.code]
-    return Looked(check, len(of_it), of_it[0].mark if of_it else "")
+    # An overridden one is no worse than what still stands.
+    marks = [problem.mark for problem in of_it if problem.overridden is None] or [problem.mark for problem in of_it]
+    return Looked(check, len(of_it), marks[0] if marks else "")
 
 
 def _way(week: str, where: str, comparisons: Mapping[int, int]) -> str | None:
