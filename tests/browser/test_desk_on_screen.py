@@ -213,7 +213,7 @@ def test_nothing_typed_is_lost_without_a_network(site: Site, page: Page) -> None
 
 def test_an_answer_that_was_lost_is_no_clash(site: Site, page: Page) -> None:
     """The program took the words and nobody heard of it: the next ones are one's own going on, not another's."""
-    lost = []
+    lost: list[object] = []
 
     def lose(route: Route) -> None:
         if not lost:
