@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from digest import answers, jobs, migrations, outcomes, pauses, postman
+from digest import answers, job_runs, migrations, outcomes, pauses, postman, staff
 from digest.bootstrap import Services
 from digest.errors import DigestError
 from digest.letter_links import EXPIRED, NoLongerOwed
@@ -97,8 +97,8 @@ def _migrations(services: Services) -> Finding:
 
 def _clock(services: Services, now: datetime) -> Iterator[Finding]:
     with services.database.reading() as session:
-        beat = jobs.last_heartbeat(session)
-        failed = jobs.last_failures(session)
+        beat = job_runs.last_heartbeat(session)
+        failed = job_runs.last_failures(session)
     if beat is None:
         yield Finding("clock", None, "has never run here: start `digest serve` or `python scheduler.py`")
     elif now - beat > CLOCK_MAY_BE_SILENT:
@@ -153,7 +153,7 @@ def _journal(services: Services, _now: datetime) -> Iterator[Finding]:
 
 def _staff(services: Services, _now: datetime) -> Iterator[Finding]:
     with services.database.reading() as session:
-        known = jobs.has_staff(session)
+        known = staff.has_anybody(session)
     if known:
         yield Finding("staff", True, "somebody gets the notices")
     else:
@@ -289,6 +289,11 @@ def _events(services: Services, now: datetime) -> Iterator[Finding]:
 
 
 def _way_out(services: Services, _now: datetime) -> Iterator[Finding]:
+    yield from way_out(services)
+
+
+def way_out(services: Services, *, with_sandbox_mail: bool = True) -> Iterator[Finding]:
+    """The outbox, or what the provider's account says; the sandbox mail is judged and not sent, but it is a call."""
     transport = services.transport
     if isinstance(transport, Outbox):
         yield _outbox(transport.folder)
@@ -305,6 +310,7 @@ def _way_out(services: Services, _now: datetime) -> Iterator[Finding]:
             webhook=f"{settings.digest_site_url}{WEBHOOK}",
             public_key=settings.sendgrid_webhook_public_key,
             fenced=settings.digest_fence_minutes > 0,
+            with_sandbox_mail=with_sandbox_mail,
         )
         for finding in report:
             yield Finding(f"SendGrid {finding.name}", finding.ok, finding.words)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvicorn
@@ -15,7 +15,9 @@ from digest.bootstrap import Services
 from digest.cli import console
 from digest.cli.services import opened
 from digest.errors import DigestError
+from digest.template_bench import Bench
 from digest.web.app import create_app
+from digest.web.bench import create_bench
 from scheduler import Clock
 
 ENDING = "ending: finishing the calls in flight; once more ends at once"
@@ -38,6 +40,32 @@ def serve(
 
 def serve_services(services: Services, *, host: str, port: int, with_clock: bool) -> None:
     """Serve until Ctrl-C or SIGTERM. Raises AddressInUse."""
+    with _listening(host, port) as listening:
+        server = _Server(create_app(services))
+        with stopping.asked_to_stop(server.end) as stop:
+            clock = Clock(services, stop=stop)
+            try:
+                if with_clock:
+                    clock.start()
+                console.note(
+                    f"serving {_address(listening)}{'' if with_clock else ' without the clock'}; Ctrl-C ends it"
+                )
+                server.run(sockets=[listening])
+            finally:
+                clock.stop()
+
+
+def serve_bench(bench: Bench, *, host: str, port: int) -> None:
+    """Serve one edition to whoever writes its templates, until Ctrl-C or SIGTERM. Raises AddressInUse."""
+    with _listening(host, port) as listening:
+        server = _Server(create_bench(bench, host=host))
+        with stopping.asked_to_stop(server.end):
+            console.note(f"{bench.week} on {_address(listening)}, reloading on every change; Ctrl-C ends it")
+            server.run(sockets=[listening])
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -46,9 +74,17 @@ def serve_services(services: Services, *, host: str, port: int, with_clock: bool
             raise AddressInUse(
                 f"{host}:{port} cannot be used: {why.strerror}; choose another with --host or --port."
             ) from why
-        server = _Server(
+        yield listening
+
+
+class _Server(uvicorn.Server):
+    """Ends when it is told to. By itself it would catch the signals and raise them again when it is done, and that
+    would end the process while the clock still waits for an answer."""
+
+    def __init__(self, app: Callable[..., Any]) -> None:
+        super().__init__(
             uvicorn.Config(
-                create_app(services),
+                app,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -57,22 +93,6 @@ def serve_services(services: Services, *, host: str, port: int, with_clock: bool
                 timeout_graceful_shutdown=LONGEST_REQUEST,
             )
         )
-        with stopping.asked_to_stop(server.end) as stop:
-            clock = Clock(services, stop=stop)
-            try:
-                if with_clock:
-                    clock.start()
-                console.note(
-                    f"serving {_address(host, port)}{'' if with_clock else ' without the clock'}; Ctrl-C ends it"
-                )
-                server.run(sockets=[listening])
-            finally:
-                clock.stop()
-
-
-class _Server(uvicorn.Server):
-    """Ends when it is told to. By itself it would catch the signals and raise them again when it is done, and that
-    would end the process while the clock still waits for an answer."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -83,5 +103,6 @@ class _Server(uvicorn.Server):
         console.note(ENDING)
 
 
-def _address(host: str, port: int) -> str:
+def _address(listening: socket.socket) -> str:
+    host, port, *_ = listening.getsockname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -12,6 +12,7 @@ from digest.facts import clean
 from digest.preflight.sheet import Problem, listed, place
 from digest.preflight.view import Part, View, squeezed
 from digest.rendering import safe_link
+from digest.rendering.introduction import plain
 from digest.rendering.typography import paragraphs
 from digest.variants import EntryCopy
 
@@ -151,7 +152,7 @@ def _promised(view: View) -> Iterator[tuple[str, list[_Piece]]]:
     """Where, and the pieces of copy that must stand there."""
     copy = view.sheet.copy
     yield "opening", [_Piece("the edition in one breath", copy.breath)]
-    introduction = paragraphs(copy.introduction)
+    introduction = paragraphs(plain(copy.introduction))
     yield "introduction", [_Piece(f"paragraph {at}", words) for at, words in enumerate(introduction, start=1)]
     in_full = {item.entry.position: item for item in view.shown.in_full} if view.shown else {}
     for entry in copy.entries:

@@ -13,9 +13,15 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+)
 from markupsafe import Markup
 from mjml import mjml2html
 
@@ -24,14 +30,15 @@ from digest import text_layout
 from digest.errors import DigestError
 from digest.facts import clean
 from digest.personal import fill, longest, refuse_tags, tags
+from digest.rendering import introduction
 from digest.rendering.html_finish import finish
+from digest.rendering.links import safe_link
 from digest.rendering.look import DARK, LIGHT, SANS, SERIF
 from digest.rendering.mjml_source import BadSource, normalise
 from digest.rendering.typography import (
     bar_width,
     cleaned,
     isolated,
-    paragraphs,
     prose,
     spoken_day,
     spoken_moment,
@@ -68,12 +75,17 @@ __all__ = [
 ]
 
 TEMPLATES = Path(digest.__file__).parent.parent / "templates" / "email"
-LONGEST_ADDRESS = 900
 LONGEST_TITLE = 110  # columns
 
 
 class TemplateFailed(DigestError):
-    """A mail's template could not be filled in."""
+    """A mail's template could not be filled in. `template` is its place in the folder; `line` None: not known."""
+
+    def __init__(self, template: str, line: int | None, problem: str) -> None:
+        super().__init__(f"{template}, line {line}: {problem}" if line else f"{template}: {problem}")
+        self.template = template
+        self.line = line
+        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +134,16 @@ class Rendering:
         return hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in parts)).hexdigest()
 
 
-def render(copy: EditionCopy, imprint: Imprint, variant: Variant) -> Rendering:
+def render(copy: EditionCopy, imprint: Imprint, variant: Variant, *, templates: Path = TEMPLATES) -> Rendering:
     """One variant with personal tags. Raises TagInCopy, TemplateFailed or BadSource."""
     copy, imprint = clean_copy(copy), imprint.cleaned()
     refuse_tags(f"{copy.model_dump_json()}{imprint}")
+    # Emphasis and escapes can hide a tag from the eye that the rendering would have.
+    refuse_tags(f"{introduction.html(copy.introduction)}\n{introduction.text(copy.introduction)}")
     context = _edition_context(copy, imprint, variant.topics, tags(copy.week))
-    html = None if variant.text_only else _html("edition/body.mjml", context)
-    return Rendering(copy.week, variant.key, _subject("edition", context), html, _text("edition/body.txt", context))
+    html = None if variant.text_only else _html("edition/body.mjml", context, templates)
+    text = _text("edition/body.txt", context, templates)
+    return Rendering(copy.week, variant.key, _subject("edition", context, templates), html, text)
 
 
 def render_web(
@@ -145,23 +160,6 @@ def render_mail(kind: str, imprint: Imprint, context: Mapping[str, object]) -> M
     subject = _subject(kind, values)
     values["title"] = _title(subject)
     return Mail(subject, _html(f"{kind}/body.mjml", values), _text(f"{kind}/body.txt", values))
-
-
-def safe_link(url: str | None) -> str | None:
-    """The address as printable ASCII if it is one a mail may link to (http or https, at most 900 octets), else None."""
-    if url is None or not url.isprintable() or any(character.isspace() for character in url):
-        return None
-    try:
-        parts = urlsplit(url)
-        host = parts.netloc.encode("ascii") if parts.netloc.isascii() else parts.netloc.encode("idna")
-    except (ValueError, UnicodeError):
-        return None
-    if parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
-        return None
-    kept = "/:?#[]@!$&'()*+,;=%~-._"
-    path, query, fragment = (quote(part, safe=kept) for part in (parts.path, parts.query, parts.fragment))
-    address = urlunsplit((parts.scheme.lower(), quote(host.decode(), safe=kept), path, query, fragment))
-    return address if len(address) <= LONGEST_ADDRESS else None
 
 
 def _edition_context(
@@ -185,7 +183,8 @@ def _edition_context(
 
 def clean_copy(copy: EditionCopy) -> EditionCopy:
     """The same words without controls and bidi overrides, whatever they came through, an editor's form included."""
-    return EditionCopy.model_validate(cleaned(copy.model_dump()))
+    words = cleaned(copy.model_dump(exclude={"introduction"}))
+    return EditionCopy.model_validate({**words, "introduction": introduction.kept(copy.introduction)})
 
 
 def _numbers(line: ScoreboardLine, positions: list[int]) -> str:
@@ -197,9 +196,9 @@ def _numbers(line: ScoreboardLine, positions: list[int]) -> str:
 # --- the three kinds of template ------------------------------------------------------------------------------------
 
 
-def _subject(kind: str, context: Mapping[str, object]) -> str:
+def _subject(kind: str, context: Mapping[str, object], templates: Path = TEMPLATES) -> str:
     """One line, whatever the words contain."""
-    return clean(_fill_in(_plain(), f"{kind}/subject.txt", context))
+    return clean(_fill_in(_plain(templates), f"{kind}/subject.txt", context, templates))
 
 
 def _title(text: str) -> str:
@@ -207,70 +206,82 @@ def _title(text: str) -> str:
     return text_layout.shorten(text, LONGEST_TITLE)
 
 
-def _text(template: str, context: Mapping[str, object]) -> str:
+def _text(template: str, context: Mapping[str, object], templates: Path = TEMPLATES) -> str:
     """Plain text, at most one blank line in a row, one line end at its end."""
-    written = _fill_in(_plain(), template, context)
+    written = _fill_in(_plain(templates), template, context, templates)
     written = "\n".join(line.rstrip() for line in written.splitlines())
     return re.sub(r"\n{3,}", "\n\n", written).strip() + "\n"
 
 
-def _html(template: str, context: Mapping[str, object]) -> str:
-    return to_html(_fill_in(_marked(), template, context), template=template)
+def _html(template: str, context: Mapping[str, object], templates: Path = TEMPLATES) -> str:
+    return to_html(_fill_in(_marked(templates), template, context, templates), template=template)
 
 
 def to_html(mjml: str, *, template: str) -> str:
     """Finished HTML. Raises BadSource with the template, the line of the filled-in source and what stands there."""
-    source = normalise(mjml, template=template)
     try:
-        html: str = mjml2html(source.text, disable_comments=False, fonts={})
-    except ValueError as error:
-        position = re.search(r"position (\d+):", str(error))
-        offset = int(position[1]) if position else 0
-        raise BadSource(template, source.line_at(offset), source.excerpt_at(offset), str(error)) from error
+        source = normalise(mjml, template=template)
+        try:
+            html: str = mjml2html(source.text, disable_comments=False, fonts={})
+        except ValueError as error:
+            position = re.search(r"position (\d+):", str(error))
+            offset = int(position[1]) if position else 0
+            raise BadSource(template, source.line_at(offset), source.excerpt_at(offset), str(error)) from error
+    except BadSource as bad:
+        bad.source = mjml
+        raise
     return finish(html)
 
 
-def _fill_in(environment: Environment, template: str, context: Mapping[str, object]) -> str:
+def _fill_in(environment: Environment, template: str, context: Mapping[str, object], templates: Path) -> str:
     try:
         return environment.get_template(template).render(context)
-    except (TemplateError, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise TemplateFailed(f"{_place(error, template)}: {error}") from error
+    except (TemplateError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
+        raise TemplateFailed(*_place(error, template, templates), str(error)) from error
+    except OSError as error:
+        raise TemplateFailed(template, None, f"it cannot be read: {error.strerror}") from error
 
 
-def _place(error: Exception, template: str) -> str:
+def _place(error: Exception, template: str, templates: Path) -> tuple[str, int | None]:
     """Template and line where it went wrong; Jinja puts its templates into the traceback."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if str(TEMPLATES) in frame.filename]
-    line = getattr(error, "lineno", None) or (frames[-1].lineno if frames else None)
-    name = getattr(error, "name", None) or (
-        Path(frames[-1].filename).relative_to(TEMPLATES).as_posix() if frames else template
-    )
-    return f"{name}, line {line}" if line else str(name)
+    frames = [
+        (Path(frame.filename).relative_to(templates).as_posix(), frame.lineno)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(templates)
+    ]
+    if isinstance(error, TemplateSyntaxError):
+        return error.name or template, error.lineno
+    if frames:
+        return frames[-1]
+    return str(error.name or template) if isinstance(error, TemplateNotFound) else template, None
 
 
 # --- environments ---------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1)
-def _marked() -> Environment:
+@lru_cache(maxsize=2)
+def _marked(templates: Path = TEMPLATES) -> Environment:
     """For MJML: everything is escaped, and no control or bidi override gets through."""
-    environment = _environment(autoescape=True)
+    environment = _environment(templates, autoescape=True)
     environment.finalize = _typeset_value
     environment.filters |= {
         "isolated": isolated,
         "prose": prose,
+        "introduced": introduction.html,
         "bar": bar_width,
         "reads_right_to_left": text_layout.reads_right_to_left,
     }
     return environment
 
 
-@lru_cache(maxsize=1)
-def _plain() -> Environment:
+@lru_cache(maxsize=2)
+def _plain(templates: Path = TEMPLATES) -> Environment:
     """For subjects and text parts: no markup, so nothing to escape."""
-    environment = _environment(autoescape=False)
+    environment = _environment(templates, autoescape=False)
     environment.filters |= {
         "isolated": text_layout.isolate,
         "prose": text_layout.isolate_runs,
+        "introduced": introduction.text,
         "wrapped": lambda text, first="", rest=None: text_layout.wrap(text, first=first, rest=rest),
         "shorten": text_layout.shorten,
         "aligned": lambda rows, right=(), gap=3: text_layout.aligned(rows, right=frozenset(right), gap=gap),
@@ -278,9 +289,9 @@ def _plain() -> Environment:
     return environment
 
 
-def _environment(*, autoescape: bool) -> Environment:
+def _environment(templates: Path, *, autoescape: bool) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(templates),
         autoescape=autoescape,  # noqa: S701 - a subject escaped for HTML would show its entities
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -291,7 +302,6 @@ def _environment(*, autoescape: bool) -> Environment:
         "day": spoken_day,
         "moment": spoken_moment,
         "safe_link": safe_link,
-        "paragraphs": paragraphs,
     }
     environment.globals |= {"light": LIGHT, "dark": DARK, "serif": SERIF, "sans": SANS}
     return environment

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 
 from digest.errors import DigestError
 
@@ -18,10 +19,17 @@ from digest.errors import DigestError
 class BadSource(DigestError):
     """The mail's MJML source is wrong. `line` counts from 1 in the source after all template tags are filled."""
 
-    def __init__(self, template: str, line: int, excerpt: str, problem: str) -> None:
+    source: str = ""
+    """All of that source, where it is known."""
+
+    def __init__(self, template: str, line: int, excerpt: str, problem: str, *, opened: str = "") -> None:
         super().__init__(f"{template}, line {line}: {problem} — near “{excerpt.strip()[:120]}”")
         self.template = template
         self.line = line
+        self.excerpt = excerpt
+        self.opened = opened
+        """The element that is open there, where that is the matter."""
+        self.problem = problem
 
 
 @dataclass(frozen=True)
@@ -76,8 +84,8 @@ _HTML = {
 }
 _HTML_ATTRIBUTES = {
     *("align", "aria-hidden", "aria-label", "bgcolor", "border", "cellpadding", "cellspacing", "class", "colspan"),
-    *("content", "dir", "headers", "height", "href", "id", "lang", "name", "rel", "role", "scope", "style", "title"),
-    *("valign", "width"),
+    *("content", "dir", "headers", "height", "href", "id", "lang", "name", "rel", "role", "scope", "start", "style"),
+    *("title", "valign", "width"),
 }
 _VOID = {"br", "hr", "meta", "link", "col"}
 _INLINE = {"a", "abbr", "b", "bdi", "br", "cite", "em", "i", "small", "span", "strong", "u"}
@@ -90,13 +98,23 @@ _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _DEEPEST = 60
 
 
-@dataclass
+@dataclass(slots=True)
 class _Token:
     kind: str
     line: int
     raw: str
     name: str = ""
-    attributes: list[tuple[str, str]] = field(default_factory=list)
+    element: _Element | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Element:
+    """An opening tag, wherever it stands: what is wrong with it, and how it is written."""
+
+    kind: str
+    name: str
+    problem: str | None
+    written: str
 
 
 def normalise(source: str, *, template: str) -> Source:
@@ -104,9 +122,7 @@ def normalise(source: str, *, template: str) -> Source:
     source = source.replace("\r\n", "\n").replace("\r", "\n")
     tokens = list(_tokens(source, template))
     _refuse_wrong_nesting(tokens, template)
-    for token in tokens:
-        if token.kind in {"open", "void"}:
-            _refuse_wrong_element(token, template)
+    _refuse_wrong_elements(tokens, template)
     return _written(tokens)
 
 
@@ -130,8 +146,17 @@ def _token(found: re.Match[str], line: int) -> _Token:
     name = found["name"].lower()
     if found["closing"]:
         return _Token("close", line, raw, name)
-    kind = "void" if found["selfclosing"] or name in _VOID else "open"
-    return _Token(kind, line, raw, name, _NAME_AND_VALUE.findall(found["attributes"]))
+    element = _element(name, found["attributes"], is_closed=bool(found["selfclosing"]))
+    return _Token(element.kind, line, raw, name, element)
+
+
+# An edition is made of a few dozen tags over and over: what is remembered halves the work.
+@lru_cache(maxsize=4096)
+def _element(name: str, attributes: str, *, is_closed: bool) -> _Element:
+    kind = "void" if is_closed or name in _VOID else "open"
+    found = _NAME_AND_VALUE.findall(attributes)
+    values = "".join(f' {attribute}="{_value(name, attribute, value)}"' for attribute, value in found)
+    return _Element(kind, name, _problem(name, found), f"<{name}{values}{' /' if kind == 'void' else ''}>")
 
 
 def _refuse_wrong_nesting(tokens: list[_Token], template: str) -> None:
@@ -143,31 +168,33 @@ def _refuse_wrong_nesting(tokens: list[_Token], template: str) -> None:
                 raise BadSource(template, token.line, token.raw, f"more than {_DEEPEST} elements deep")
         elif token.kind == "close":
             if not stack or stack[-1].name != token.name:
-                due = f"where </{stack[-1].name}> is due" if stack else "closes nothing"
-                raise BadSource(template, token.line, token.raw, f"{token.raw} {due}")
+                open_ = stack[-1] if stack else None
+                due = f"where </{open_.name}> is due, opened in line {open_.line}" if open_ else "closes nothing"
+                opened = open_.raw if open_ else ""
+                raise BadSource(template, token.line, token.raw, f"{token.raw} {due}", opened=opened)
             stack.pop()
     if stack:
         raise BadSource(template, stack[-1].line, stack[-1].raw, f"<{stack[-1].name}> is never closed")
 
 
-def _refuse_wrong_element(token: _Token, template: str) -> None:
+def _refuse_wrong_elements(tokens: list[_Token], template: str) -> None:
     """Unknown elements and attributes are not errors to the renderer: they vanish, and what they held with them."""
-    problem = _problem(token)
-    if problem:
-        raise BadSource(template, token.line, token.raw, problem)
+    for token in tokens:
+        if token.element is not None and token.element.problem:
+            raise BadSource(template, token.line, token.raw, token.element.problem)
 
 
-def _problem(token: _Token) -> str | None:
-    names = [name for name, _ in token.attributes]
+def _problem(element: str, attributes: list[tuple[str, str]]) -> str | None:
+    names = [name for name, _ in attributes]
     if len(names) != len(set(names)):
         return "an attribute is given twice"
-    allowed = _ALLOWED.get(token.name, _HTML_ATTRIBUTES if token.name in _HTML else None)
+    allowed = _ALLOWED.get(element, _HTML_ATTRIBUTES if element in _HTML else None)
     if allowed is None:
         # Inside mj-attributes an mj-class is the only other name, and we do without.
-        return f"<{token.name}> is not an element we use"
-    for name, value in token.attributes:
+        return f"<{element}> is not an element we use"
+    for name, value in attributes:
         if name not in allowed:
-            return f"<{token.name}> has no attribute {name}"
+            return f"<{element}> has no attribute {name}"
         if name == "href" and not _SAFE_HREF.match(value):
             return "an address must be http, https or mailto"
         if _SHORT_COLOUR.search(value) and name in {"style", "bgcolor", "color", "background-color", "border"}:
@@ -200,10 +227,7 @@ def _piece(token: _Token, inside: list[str], before: _Token | None, after: _Toke
         return token.raw
     if token.kind == "text":
         return _ascii(_text(token.raw, inside, before, after))
-    if token.kind == "close":
-        return f"</{token.name}>"
-    attributes = "".join(f' {name}="{_value(token.name, name, value)}"' for name, value in token.attributes)
-    return f"<{token.name}{attributes}{' /' if token.kind == 'void' else ''}>"
+    return token.element.written if token.element is not None else f"</{token.name}>"
 
 
 def _text(text: str, inside: list[str], before: _Token | None, after: _Token | None) -> str:

@@ -12,7 +12,7 @@ from typing import Literal
 import pytest
 import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import APIResponse, Browser, Locator, Page, Route, expect
 
 from digest import approving, editing, editions, intake, library
 from digest.manuscript import Manuscript
@@ -213,7 +213,7 @@ def test_nothing_typed_is_lost_without_a_network(site: Site, page: Page) -> None
 
 def test_an_answer_that_was_lost_is_no_clash(site: Site, page: Page) -> None:
     """The program took the words and nobody heard of it: the next ones are one's own going on, not another's."""
-    lost: list[object] = []
+    lost: list[APIResponse] = []
 
     def lose(route: Route) -> None:
         if not lost:

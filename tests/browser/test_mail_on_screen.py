@@ -1,4 +1,4 @@
-"""The mail as a reader has it on screen."""
+"""The mail as a reader has it on screen. What axe says of it: `test_every_mail_on_screen`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from digest.personal import fill, substitutions
 from digest.rendering import AlsoCompared, EditionCopy, render, render_web
@@ -37,27 +36,28 @@ def wordy() -> str:
     return mail(make.edition(entry, breath=LONG, also_compared=[AlsoCompared(title=LONG, url=entry.url)]))
 
 
+def introduced() -> str:
+    """Everything an editor's introduction may have."""
+    address = "https://compare.example.com/compare/a-vs-b"
+    return mail(
+        make.edition(
+            introduction=f"Two of these tools say *open*, and **only one** of them [prints its licence]({address}) "
+            f"where the price is. We asked both.\n\n- The first answered within the hour.\n- The second pointed at "
+            f"[a page of forty screens]({address}) that does not mention it:\n  1. not in the text\n  2. not below it"
+            f"\n\nRead the second one first.  \nThen the price.\n\n[{LONG}]({address}) <b>{LONG}</b>"
+        )
+    )
+
+
 MAILS: dict[str, Callable[[], str]] = {
     "week": lambda: mail(make.week()),
     "far": lambda: mail(make.far_edition()),
     "wordy": wordy,
+    "introduced": introduced,
     "web": lambda: render_web(make.week(), make.IMPRINT, previous="2026-W46", following="2026-W48"),
     **{kind: partial(letter, kind) for kind in make.LETTERS},
 }
 every_mail = pytest.mark.parametrize("name", MAILS)
-
-
-@every_mail
-def test_nothing_serious_stands_in_anybodys_way(new_page: NewPage, name: str) -> None:
-    """The accessibility checker finds nothing serious or critical, contrast included, in light and in dark."""
-    page = new_page(MAILS[name](), width=375)
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-
-        found = Axe().run(page).response["violations"]
-
-        grave = [violation for violation in found if violation["impact"] in {"serious", "critical"}]
-        assert not [(scheme, violation["id"], violation["nodes"][0]["html"]) for violation in grave]
 
 
 @every_mail
