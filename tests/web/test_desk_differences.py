@@ -96,7 +96,7 @@ def test_the_mail_can_do_nothing_in_its_frame(desk: TestClient, services: Servic
 
     mail = desk.get(f"{PAGE}/mail", params={"against": "drafted"})
 
-    assert mail.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
+    assert mail.headers["content-security-policy"].startswith("sandbox allow-same-origin; default-src 'none'")
     assert mail.headers["x-frame-options"] == "SAMEORIGIN"
     assert "Other words of an editor" not in mail.text
     assert "frame-src 'self'" in desk.get(PAGE).headers["content-security-policy"]

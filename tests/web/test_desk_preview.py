@@ -84,7 +84,7 @@ def test_a_mail_can_do_nothing(desk: TestClient) -> None:
     """No script, no request, no form, no other site around it, whatever the view; even when there is none."""
     for query in ({}, {"view": "text"}, {"view": "row"}, {"view": "source"}, {"variant": "none"}, {"reader": "0"}):
         headers = mail(desk, **query).headers
-        assert headers["Content-Security-Policy"].startswith("sandbox; default-src 'none';")
+        assert headers["Content-Security-Policy"].startswith("sandbox allow-same-origin; default-src 'none';")
         assert "SAMEORIGIN" == headers["X-Frame-Options"]
         assert "no-store" == headers["Cache-Control"]
 

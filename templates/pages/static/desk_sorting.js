@@ -147,19 +147,23 @@ document.addEventListener("DOMContentLoaded", () => {
     requestAnimationFrame(scroll);
   }
 
+  // It changes places with a neighbour when it covers half of it: from there it does not jump back.
   function follow() {
     const { card } = held;
     const middle = (it) => (({ top, height }) => top + height / 2)(it.getBoundingClientRect());
-    const above = () => card.previousElementSibling;
-    const below = () => card.nextElementSibling;
-    while (above() && held.y < middle(above())) place(() => move(card, -1));
-    while (below() && held.y > middle(below())) place(() => move(card, 1));
+    const edges = () => card.getBoundingClientRect();
+    place();
+    while (card.previousElementSibling && edges().top < middle(card.previousElementSibling)) step(-1);
+    while (card.nextElementSibling && edges().bottom > middle(card.nextElementSibling)) step(1);
+  }
+
+  function step(steps) {
+    move(held.card, steps);
     place();
   }
 
-  function place(change = () => undefined) {
+  function place() {
     const { card } = held;
-    change();
     const home = card.getBoundingClientRect().top - held.shift;
     held.shift = held.y - held.grip - home;
     card.style.transform = `translateY(${held.shift}px)`;
