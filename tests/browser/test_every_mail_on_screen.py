@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 
 from digest.personal import Person, fill, substitutions
 from digest.personas import PERSONAS, Persona
-from digest.rendering import EditionCopy, render
+from digest.rendering import TEMPLATES, EditionCopy, render, render_mail
 from digest.rendering.simulations import SIMULATIONS
 from digest.variants import EVERYTHING, Variant, variant_of, wishes_there_can_be
 from tests import make_mail as make
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.browser
 
 GOLDEN = {f"golden {path.stem}": path for path in sorted((Path(__file__).parent.parent / "golden").glob("*.html"))}
 WEEK = make.week()
+NOTICES = ("alarm", "drafted", "halted", "not-approved", "reminder", "skipped")
 
 
 def variants(copy: EditionCopy) -> list[Variant]:
@@ -42,11 +43,25 @@ def for_persona(persona: Persona) -> str:
     return mail(make.edition(), Variant(EVERYTHING), replace(make.ADA, name=persona.name))
 
 
+def notice(kind: str) -> str:
+    """One notice to staff, with all that any of them says."""
+    said = {
+        "week": WEEK.week,
+        "why": "the page of entry 2 is gone",
+        "subject_line": WEEK.subject,
+        "send_at": "Friday 20 November 2026, 09:00 UTC",
+        "site_url": make.IMPRINT.site_url,
+        "passed": True,
+    }
+    return render_mail(kind, make.IMPRINT, said).html
+
+
 def mails() -> dict[str, Callable[[], str]]:
     """Each is rendered when its turn comes."""
     found = {name: made for name, made in LOOKED_AT.items() if f"golden {name}" not in GOLDEN}
     found |= {name: path.read_text for name, path in GOLDEN.items()}
     found |= {f"variant {each.key}": partial(mail, WEEK, each) for each in variants(WEEK) if each.topics is not None}
+    found |= {f"notice {kind}": partial(notice, kind) for kind in NOTICES}
     return found | {f"as {key}": partial(for_persona, persona) for key, persona in PERSONAS.items()}
 
 
@@ -90,3 +105,10 @@ def test_everything_can_be_read_in_every_dark(page: Page, name: str, key: str) -
 def test_nothing_serious_is_uncovered(page: Page, name: str, key: str) -> None:
     """By what clients drop."""
     assert [] == grave(page, SIMULATIONS[key].rewrite(MAILS[name]()))
+
+
+def test_no_kind_of_mail_is_left_out() -> None:
+    """Every folder of templates is a letter, a notice, or the edition."""
+    kinds = {path.parent.name for path in TEMPLATES.glob("*/subject.txt")}
+
+    assert kinds == {"edition", *make.LETTERS, *NOTICES}

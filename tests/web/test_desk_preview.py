@@ -185,6 +185,11 @@ def test_nobody_can_be_unsubscribed_from_the_desk(desk: TestClient, services: Se
     assert ada.link_id not in shown + page(desk, reader=str(ada.id))
 
 
+def test_another_variant_than_theirs_is_said_to_be(desk: TestClient, ada: Subscriber) -> None:
+    assert "They get it in the variant shown here" in page(desk, reader=str(ada.id))
+    assert "They get another variant" in page(desk, reader=str(ada.id), variant="all")
+
+
 def test_it_is_said_who_would_not_get_it(desk: TestClient, services: Services, ada: Subscriber) -> None:
     with services.database.writing() as session:
         session.execute(sa.update(Subscriber).where(Subscriber.id == ada.id).values(state="unsubscribed"))

@@ -89,10 +89,11 @@ Asked = Annotated[Wanted, Depends(wanted)]
 
 @dataclass(frozen=True, slots=True)
 class Whom:
-    """For whom the mail is filled in, and which variant that is. `person` None: a sample reader."""
+    """For whom the mail is filled in, and in which variant. `theirs` is the one they get; `person` None: a sample."""
 
     reader: Reader
     variant: str
+    theirs: str
     person: Subscriber | None
 
 
@@ -152,10 +153,12 @@ def _whom(session: Session, edition: Edition, services: Services, asked: Wanted)
     if not asked.reader:
         persona = PERSONAS[asked.persona or SAMPLE.key]
         reader = previewing.made_up(persona, now=datetime.now(UTC))
-        return Whom(reader, asked.variant or ("all-text" if persona.plain_text else "all"), None)
+        theirs = "all-text" if persona.plain_text else "all"
+        return Whom(reader, asked.variant or theirs, theirs, None)
     person = _person(session, asked.reader)
     reader = previewing.without_links(previewing.reader_of(person))
-    return Whom(reader, asked.variant or previewing.variant_for(session, edition, services, person), person)
+    theirs = previewing.variant_for(session, edition, services, person)
+    return Whom(reader, asked.variant or theirs, theirs, person)
 
 
 def _person(session: Session, number: str) -> Subscriber:
