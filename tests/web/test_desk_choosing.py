@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from digest import approving, drafting, editing, editions
 from digest.bootstrap import Services
 from digest.models import Considered, Edition, EditionState, Role
+from digest.selection import Rules
 from digest.web.desk import rules_form
 from digest.weeks import Week
 from tests import make
@@ -267,6 +268,6 @@ def test_another_site_cannot_press_it(desk: TestClient, services: Services) -> N
 
 def test_every_rule_has_a_box() -> None:
     """A new rule would otherwise be one that nobody can change."""
-    fields = set(rules_form.values_of(drafting.Rules()))
+    fields = set(rules_form.values_of(Rules()))
 
     assert fields == set(rules_form.NAMES)
