@@ -91,7 +91,7 @@ def test_scripts_without_spaces_change_by_letter() -> None:
     ("before", "after"),
     [
         ("a " * 4000, "b a " * 2000),
-        ("a " * 140, "b a " * 140),
+        ("a " * 700, "b a " * 700),
         (" ".join(map(str, range(1600))), " ".join(f"{n} x" for n in range(800))),
         ("x" * 100_000, "y" * 100_000),
         ("word " * 50_000, "word " * 49_999 + "end"),

@@ -69,8 +69,10 @@ def test_words_are_told_word_by_word(desk: TestClient, services: Services) -> No
 def test_no_words_become_markup(desk: TestClient, services: Services) -> None:
     write(services, '<script>alert(1)</script> "><img src=x> {{7*7}} \u202etxt', "introduction")
 
-    page = desk.get(PAGE, params={"against": "drafted"}).text
+    answer = desk.get(PAGE, params={"against": "drafted"})
+    page = answer.text
 
+    assert answer.status_code == 200
     assert "<script>alert" not in page
     assert "<img" not in page
     assert "{{7*7}}" in page
