@@ -177,33 +177,51 @@ def test_taking_back_beside_the_clock(due: tuple[Services, Services]) -> None:
         make_it_a_draft_again(ours)
 
 
+class Latecomer:
+    """Somebody who does something in the middle of what we are doing, and waits for us where they must."""
+
+    def __init__(self, services: Services, act: Act) -> None:
+        self._thread = threading.Thread(target=lambda: self.outcome.extend(together((services, act))))
+        self.outcome: list[object] = []
+
+    def comes(self) -> None:
+        """Once; whoever calls goes on a moment later, so that they have begun."""
+        if self._thread.ident is None:
+            self._thread.start()
+            self._thread.join(timeout=0.3)
+
+    def became(self) -> object:
+        self._thread.join()
+        return self.outcome[0]
+
+
+@pytest.mark.parametrize("when", ["looked", "written"])
 @pytest.mark.parametrize("act", [edits("Other words about the tools"), takes_back], ids=["edit", "take back"])
-def test_who_comes_while_it_is_being_prepared_is_told(
-    due: tuple[Services, Services], act: Act, monkeypatch: pytest.MonkeyPatch
+def test_who_comes_while_it_is_being_prepared(
+    due: tuple[Services, Services], act: Act, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The clock has looked and is writing deliveries when somebody changes their mind: too late, and said so."""
+    """After the clock has looked, or after it has written all and before that is durable: one wins, one is told."""
     ours, theirs = due
     approve(ours)
-    outcome: list[object] = []
+    late = Latecomer(theirs, act)
     fix = audiences.fix
 
-    def then_somebody_comes(*given: Any) -> audiences.Audience:
-        late = threading.Thread(target=lambda: outcome.extend(together((theirs, act))))
-        late.start()
-        late.join(timeout=0.3)  # it waits for us where it cannot be refused at once
-        joining.append(late)
+    def then_fix(*given: Any) -> audiences.Audience:
+        late.comes()
         return fix(*given)
 
-    joining: list[threading.Thread] = []
-    monkeypatch.setattr(audiences, "fix", then_somebody_comes)
-    clock: list[object] = together((ours, clock_prepares))
-    joining[0].join()
+    if when == "looked":
+        monkeypatch.setattr(audiences, "fix", then_fix)
+    else:
+        ours.database.before_commit.append(lambda _: late.comes())
+    (clock,) = together((ours, clock_prepares))
 
     edition, deliveries, _ = found(ours)
-    if clock == [None]:
-        assert isinstance(outcome[0], (editing.NotEditable, editions.NotThatMove)), outcome
+    if clock is None:
+        assert isinstance(late.became(), (editing.NotEditable, editions.NotThatMove)), late.outcome
+        edition, deliveries, _ = found(ours)
         assert (edition.state, deliveries) == (SENDING, 20)
     else:
-        assert isinstance(clock[0], preparing.NotYet), clock
-        assert not isinstance(outcome[0], Exception), outcome
+        assert isinstance(clock, preparing.NotYet), clock
+        assert not isinstance(late.became(), Exception), late.outcome
         assert (edition.state, deliveries) == (DRAFT, 0)

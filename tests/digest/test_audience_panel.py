@@ -16,7 +16,7 @@ from digest.audience_panel import Panel
 from digest.bootstrap import Services
 from digest.models import Edition, RenderingRow
 from digest.variants import EntryCopy
-from subscribers.models import Rhythm, State
+from subscribers.models import Rhythm, State, Subscriber
 from tests import make
 
 WEEK = timedelta(weeks=1)
@@ -38,6 +38,15 @@ def people(services: Services, chance: random.Random, count: int, first: int) ->
             )
             if chance.random() < 0.1:
                 person.state = chance.choice([State.PENDING, State.UNSUBSCRIBED, State.SUPPRESSED])
+
+
+def change_their_minds(services: Services, chance: random.Random) -> None:
+    """Some of those who had the last edition want it monthly by now, and some of these a pause."""
+    with services.database.writing() as session:
+        for person in session.scalars(sa.select(Subscriber).order_by(Subscriber.id)):
+            if chance.random() < 0.4:
+                person.rhythm = chance.choice(list(Rhythm))
+                person.paused_until = chance.choice((None, make.SEND + timedelta(days=chance.randint(1, 30))))
 
 
 def draft(services: Services, week: str, later: timedelta) -> None:
@@ -81,6 +90,7 @@ def test_the_panel_tells_what_preparing_does(scripted: Services, seed: int) -> N
     for number, week in enumerate(("2026-W46", "2026-W47")):
         later = WEEK * (number - 1)
         people(services, chance, 40, 40 * number)
+        change_their_minds(services, chance)
         draft(services, week, later)
         told = before_approval(services, week)
         approving.approve(services, week, by="edda", send_at=None, seen_hash=None, now=make.APPROVED + later)
