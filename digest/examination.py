@@ -31,7 +31,7 @@ from digest.people.erasing import ERASED
 from digest.proofs import Envelope
 from digest.rendering import render_mail
 from digest.safekeeping import journal
-from digest.staff import audit
+from digest.staff import RIGHTS, Right, audit, on_staff
 from digest.transport import Outbox, Sender
 
 CLOCK_MAY_BE_SILENT = timedelta(minutes=3)
@@ -158,6 +158,18 @@ def _staff(services: Services, _now: datetime) -> Iterator[Finding]:
         yield Finding("staff", True, "somebody gets the notices")
     else:
         yield Finding("staff", None, "nobody gets the notices: `digest staff add EMAIL --role admin`")
+    if services.settings.digest_two_person:
+        yield _second_person(services)
+
+
+def _second_person(services: Services) -> Finding:
+    """Where nobody approves their own words, one editor alone can publish nothing they wrote."""
+    with services.database.reading() as session:
+        count = sum(Right.APPROVE in RIGHTS[each.role] for each in on_staff(session))
+    if count > 1:
+        return Finding("second person", True, f"{count} on the staff may approve")
+    words = "DIGEST_TWO_PERSON needs two on the staff who may approve: `digest staff add EMAIL --role editor`"
+    return Finding("second person", False, words)
 
 
 def _requests(services: Services, now: datetime) -> Iterator[Finding]:
