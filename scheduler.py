@@ -21,7 +21,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from database import WriteLockTimeout
-from digest import jobs, logs, settings, stopping
+from digest import job_runs, jobs, logs, settings, stopping
 from digest.bootstrap import Services, bootstrap
 from digest.errors import DigestError
 from digest.migrations import ensure_current
@@ -45,6 +45,8 @@ class Job:
 
 JOBS = (
     Job("gather", 60, "read the sources that are due for their hourly reading", jobs.gather),
+    Job("links", 60, "ask the pages that editions at home link to, each once a day", jobs.ask_links),
+    Job("examine", 3600, "ask the provider whether it takes our mail, without handing any over", jobs.examine),
     Job("draft", 30, "draft the edition whose cut-off has passed", jobs.draft),
     Job("remind", 60, "remind staff of a draft that nobody has approved", jobs.remind),
     Job("send", 10, "send what is approved and due", jobs.send),
@@ -108,9 +110,11 @@ def run_once(job: Job, services: Services, *, stop: threading.Event, process: st
         said = job.run(services, shift)
     except Exception as why:
         problem = f"{type(why).__name__}: {_in_one_sentence(why)}"
-        jobs.note_run(services, job.name, started=started, finished=real_now(), ok=False, said=problem, process=process)
+        job_runs.note_run(
+            services, job.name, started=started, finished=real_now(), ok=False, said=problem, process=process
+        )
         raise
-    jobs.note_run(services, job.name, started=started, finished=real_now(), ok=True, said=said, process=process)
+    job_runs.note_run(services, job.name, started=started, finished=real_now(), ok=True, said=said, process=process)
     return said
 
 

@@ -8,7 +8,7 @@ What each statement costs at a million, and why it has its shape: docs/decisions
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,9 +18,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from digest import editions, waves
+from digest.bootstrap import Services
 from digest.errors import DigestError
 from digest.models import Batch, BatchState, Delivery, Edition, LeftOut, RenderingRow
-from digest.variants import EntryCopy, variant_of
+from digest.transport import Outbox
+from digest.variants import EVERYTHING, served_by
 from subscribers import roster
 from subscribers.models import Rhythm, State, Subscriber
 
@@ -46,6 +48,51 @@ class Rules:
     reported: bool
 
 
+def rules_in_force(services: Services) -> Rules:
+    """The rules of this process."""
+    settings = services.settings
+    return Rules(
+        zone=settings.digest_timezone,
+        batch_size=settings.digest_batch_size,
+        first_wave=settings.digest_first_wave,
+        reported=services.transport.kind != Outbox.kind,
+    )
+
+
+def definition(zone: ZoneInfo) -> str:
+    """Who gets an edition, in words. An approval vouches for it: whoever changes the conditions below changes this."""
+    return (
+        "Everybody who is active when it is prepared, but not who is paused then, and no monthly reader who was handed "
+        f"another edition in the calendar month it leaves in (by the clock of {zone.key}). Each gets the variant of "
+        "their topics and format; where that one was not approved, everything in their format."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The readers of one variant. `topics` None: everything."""
+
+    variant: str
+    topics: frozenset[str] | None
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Who would get an edition that is prepared at some time. candidates = deliveries + left out."""
+
+    candidates: int
+    left_out: Mapping[str, int]
+    served: Sequence[Served]
+    """Of each variant there is, read or not, the most read first."""
+    first_wave: int
+    """0: all at once."""
+
+    @property
+    def deliveries(self) -> int:
+        return sum(each.people for each in self.served)
+
+
 @dataclass(frozen=True, slots=True)
 class Audience:
     """How many get an edition, how many of them first (0: all at once), and how many do not."""
@@ -59,19 +106,58 @@ class Audience:
         return f"{self.deliveries:,} deliveries prepared, {self.left_out:,} left out{ahead}"
 
 
+def expected(
+    session: Session,
+    edition: Edition,
+    variants: Sequence[str],
+    rules: Rules,
+    *,
+    send_at: datetime,
+    prepared_at: datetime,
+) -> Expected:
+    """What `fix` would come to with these variants, by the very same conditions. Reads only."""
+    candidates = roster.count_active(session)
+    who = _who(session, edition, rules.zone, send_at=send_at, now=prepared_at)
+    served = _served(session, edition, who, variants)
+    deliveries = sum(each.people for each in served)
+    if candidates != deliveries + who.left_out_in_all:
+        raise AudienceDoesNotAddUp(candidates=candidates, deliveries=deliveries, left_out=who.left_out_in_all)
+    first_wave = waves.size(rules.first_wave, deliveries, reported=rules.reported)
+    return Expected(candidates, who.left_out, served, first_wave)
+
+
 def fix(session: Session, edition: Edition, candidates: int, rules: Rules, now: datetime) -> Audience:
     """Write down everybody's delivery or the reason why not, all of one instant. Raises AudienceDoesNotAddUp."""
-    had = _had_this_month(session, edition, rules.zone)
-    left_out = sum(_leave_out(session, edition, had, now).values())
-    willing = (_active(), sa.not_(_paused(now)), *([sa.not_(had.they)] if had else []))
+    who = _who(session, edition, rules.zone, send_at=edition.send_at, now=now)
+    _store_left_out(session, edition, who.left_out)
+    left_out = who.left_out_in_all
     first_wave = waves.size(rules.first_wave, candidates - left_out, reported=rules.reported)
     before = session.scalar(sa.select(sa.func.coalesce(sa.func.max(Delivery.id), 0))) or 0
-    _insert_deliveries(session, edition, willing, _wave(session, willing, first_wave, candidates - left_out), before)
+    wave = _wave(session, who.willing, first_wave, candidates - left_out)
+    _insert_deliveries(session, edition, who.willing, wave, before)
     deliveries = session.scalar(sa.select(sa.func.count()).where(Delivery.edition_id == edition.id)) or 0
     if candidates != deliveries + left_out:
         raise AudienceDoesNotAddUp(candidates=candidates, deliveries=deliveries, left_out=left_out)
     _insert_batches(session, edition, _waves(before, deliveries, first_wave), rules.batch_size)
     return Audience(deliveries, first_wave, left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Who:
+    """Who gets it, as conditions, and how many do not, by reason. The one place where that is decided."""
+
+    willing: Conditions
+    left_out: Mapping[str, int]
+
+    @property
+    def left_out_in_all(self) -> int:
+        return sum(self.left_out.values())
+
+
+def _who(session: Session, edition: Edition, zone: ZoneInfo, *, send_at: datetime, now: datetime) -> _Who:
+    had = _had_this_month(session, edition, zone, send_at)
+    willing = (_active(), sa.not_(_paused(now)), *([sa.not_(had.they)] if had else []))
+    return _Who(willing, _left_out(session, had, now))
 
 
 def _active() -> sa.ColumnElement[bool]:
@@ -91,14 +177,14 @@ class _Had:
     they: sa.ColumnElement[bool]
 
 
-def _had_this_month(session: Session, edition: Edition, zone: ZoneInfo) -> _Had | None:
+def _had_this_month(session: Session, edition: Edition, zone: ZoneInfo, send_at: datetime) -> _Had | None:
     """Decided from the ledger: who was handed one, not who was meant to be."""
     earlier = session.execute(
         sa.select(Edition.id, Edition.week, Edition.begun_at)
         .where(Edition.begun_at.is_not(None), Edition.id != edition.id)
         .order_by(Edition.begun_at)
     ).all()
-    month = _month(edition.send_at, zone)
+    month = _month(send_at, zone)
     same_month = [(row.id, row.week) for row in earlier if _month(row.begun_at, zone) == month]
     if not same_month:
         return None
@@ -111,13 +197,25 @@ def _had_this_month(session: Session, edition: Edition, zone: ZoneInfo) -> _Had 
     return _Had(same_month[0][1], sa.and_(Subscriber.rhythm == Rhythm.MONTHLY, handed_over))
 
 
+def why_not(session: Session, edition: Edition, person: Subscriber, zone: ZoneInfo, now: datetime) -> str | None:
+    """Why this person would be left out if the edition were prepared now; None where they would not."""
+    if person.state is not State.ACTIVE:
+        return person.state.value
+    if person.paused_until is not None and person.paused_until > now:
+        return f"paused until {person.paused_until:%Y-%m-%d}"
+    had = _had_this_month(session, edition, zone, edition.send_at)
+    if had and session.scalar(sa.select(Subscriber.id).where(Subscriber.id == person.id, had.they)):
+        return f"monthly: had {had.week}"
+    return None
+
+
 def _month(moment: datetime, zone: ZoneInfo) -> tuple[int, int]:
     local = moment.astimezone(zone)
     return local.year, local.month
 
 
-def _leave_out(session: Session, edition: Edition, had: _Had | None, now: datetime) -> dict[str, int]:
-    """Count and store the candidates who get no delivery, by reason."""
+def _left_out(session: Session, had: _Had | None, now: datetime) -> dict[str, int]:
+    """How many candidates get no delivery, by reason."""
     last_day = sa.func.date(Subscriber.paused_until)
     paused = session.execute(
         sa.select(last_day, sa.func.count()).where(_active(), _paused(now)).group_by(last_day).order_by(last_day)
@@ -127,12 +225,36 @@ def _leave_out(session: Session, edition: Edition, had: _Had | None, now: dateti
         count = session.scalar(sa.select(sa.func.count()).where(_active(), sa.not_(_paused(now)), had.they)) or 0
         if count:
             reasons[f"monthly: had {had.week}"] = count
+    return reasons
+
+
+def _store_left_out(session: Session, edition: Edition, reasons: Mapping[str, int]) -> None:
     if reasons:
         session.execute(
             sa.insert(LeftOut),
             [{"edition_id": edition.id, "reason": reason, "count": count} for reason, count in reasons.items()],
         )
-    return reasons
+
+
+def _served(session: Session, edition: Edition, who: _Who, variants: Sequence[str]) -> list[Served]:
+    entries = [editions.entry_copy(entry) for entry in editions.entries_of(session, edition)]
+    people = sa.func.count()
+    wishes = session.execute(
+        sa.select(Subscriber.topics, Subscriber.plain_text, people)
+        .where(*who.willing)
+        .group_by(Subscriber.topics, Subscriber.plain_text)
+    )
+    counts = dict.fromkeys(variants, 0)
+    for topics, plain_text, count in wishes:
+        counts[served_by(entries, variants, topics, plain_text=plain_text)] += count
+    wished = {
+        served_by(entries, variants, topics, plain_text=plain_text): frozenset(topics.splitlines())
+        for topics, plain_text in roster.wishes_there_are(session)
+    }
+    found = [
+        Served(key, None if key.startswith(EVERYTHING) else wished.get(key), count) for key, count in counts.items()
+    ]
+    return sorted(found, key=lambda each: (-each.people, each.variant))
 
 
 def _wave(session: Session, willing: Conditions, first: int, deliveries: int) -> sa.ColumnElement[int]:
@@ -197,20 +319,12 @@ def _wishes_served(session: Session, edition: Edition) -> Iterator[sa.Table]:
     rows = [
         {"topics": topics, "plain_text": plain_text, "variant": key, "place": approved.index(key)}
         for topics, plain_text in roster.wishes_there_are(session)
-        for key in [_variant_served(entries, approved, topics, plain_text=plain_text)]
+        for key in [served_by(entries, approved, topics, plain_text=plain_text)]
     ]
     if rows:
         session.execute(table.insert(), rows)
     yield table
     table.drop(connection, checkfirst=False)
-
-
-def _variant_served(entries: Sequence[EntryCopy], approved: Sequence[str], topics: str, *, plain_text: bool) -> str:
-    wanted = frozenset(topics.splitlines()) if topics else None
-    key = variant_of(entries, wanted, text_only=plain_text).key
-    if key in approved:
-        return key
-    return "all-text" if plain_text else "all"
 
 
 def _waves(before: int, deliveries: int, first_wave: int) -> Iterator[tuple[int, int, int]]:

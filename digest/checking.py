@@ -2,45 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from digest import editions, library
+from digest import editions, envelopes, examining, library, link_checks, overrides, proofs
 from digest.bootstrap import Services
 from digest.facts import ComparisonFacts
 from digest.models import Comparison, Edition, Entry, Featured
-from digest.preflight import Earlier, Problem, Sheet
+from digest.preflight import Earlier, Problem, Senders, Sheet
 from digest.preflight import check as preflight
 from digest.proofs import Proof
+from digest.settings import is_loopback
 
 
-def check(session: Session, edition: Edition, proof: Proof, services: Services) -> list[Problem]:
-    """Every problem of an edition as it would go out now, the worst first."""
+@dataclass(frozen=True)
+class Checked:
+    """An edition as it would go out now, with every problem it has."""
+
+    edition: Edition
+    proof: Proof
+    problems: list[Problem]
+
+
+def look(services: Services, week: str, *, now: datetime) -> Checked:
+    """Render an edition and check it. Raises what `editions.find` raises."""
+    with services.database.reading() as session:
+        edition = editions.find(session, week)
+        proof = proofs.proof(session, edition, envelopes.current(services), services.settings.digest_timezone)
+        return Checked(edition, proof, check(session, edition, proof, services, now=now))
+
+
+def check(session: Session, edition: Edition, proof: Proof, services: Services, *, now: datetime) -> list[Problem]:
+    """Every problem of an edition as it would go out now, the worst first, with who answers for it."""
+    return overrides.applied(session, edition, preflight(_sheet(session, edition, proof, services, now)))
+
+
+def _sheet(session: Session, edition: Edition, proof: Proof, services: Services, now: datetime) -> Sheet:
     entries = editions.entries_of(session, edition)
     facts = {entry.position: ComparisonFacts.model_validate(entry.facts) for entry in entries}
     now_known = {found.id: found.facts for found in library.comparisons(session, _in_edition(edition))}
     settings = services.settings
-    return preflight(
-        Sheet(
-            copy=proof.copy,
-            renderings=proof.renderings,
-            facts=facts,
-            withdrawn=editions.withdrawn_entries(session, edition),
-            changed=frozenset(
-                entry.position
-                for entry in entries
-                if now_known.get(entry.comparison_id, facts[entry.position]) != facts[entry.position]
-            ),
-            earlier=_earlier(session, edition),
-            candidates=proof.candidates,
-            own_host=urlsplit(settings.digest_site_url).hostname or "",
-            postal_address=settings.digest_postal_address,
-            from_email=settings.from_email,
-            through_provider=settings.through_sendgrid,
-        )
+    own_host = urlsplit(settings.digest_site_url).hostname or ""
+    return Sheet(
+        copy=proof.copy,
+        renderings=proof.renderings,
+        facts=facts,
+        withdrawn=editions.withdrawn_entries(session, edition),
+        changed=frozenset(
+            entry.position
+            for entry in entries
+            if now_known.get(entry.comparison_id, facts[entry.position]) != facts[entry.position]
+        ),
+        earlier=_earlier(session, edition),
+        candidates=proof.candidates,
+        own_host=own_host,
+        postal_address=settings.digest_postal_address,
+        from_email=settings.from_email,
+        through_provider=settings.through_sendgrid,
+        senders=Senders(
+            from_name=settings.from_name,
+            reply_to=settings.reply_to,
+            list_id=settings.list_id,
+            site_url=settings.digest_site_url,
+            unsubscribe_email=settings.digest_unsubscribe_email,
+            rehearses=is_loopback(settings.sendgrid_host),
+        ),
+        own_words=_own_words(edition, entries),
+        links=link_checks.answers(session, link_checks.linked_in(session, edition, own_host=own_host), now=now),
+        way_out=examining.way_out(session, services, now=now),
     )
+
+
+def _own_words(edition: Edition, entries: Sequence[Entry]) -> dict[str, str]:
+    """What editors wrote, by place: all that is not as the program wrote it."""
+    found = {
+        "subject": (edition.subject, edition.subject_by_rule),
+        "opening": (edition.breath, edition.breath_by_rule),
+        "introduction": (edition.introduction or "", ""),
+    }
+    for entry in entries:
+        for part, by_rule in (("headline", entry.headline_by_rule), ("sentence", entry.sentence_by_rule)):
+            found[f"entry {entry.position}, {part}"] = (str(entry.summary[part]), by_rule)
+    return {where: words for where, (words, by_rule) in found.items() if words != by_rule}
 
 
 def _in_edition(edition: Edition) -> sa.ColumnElement[bool]:

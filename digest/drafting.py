@@ -13,6 +13,7 @@ from digest import editions, intake, library, verdicts, weeks
 from digest.editions import log
 from digest.errors import DigestError
 from digest.facts import ToolFacts
+from digest.library import Found
 from digest.models import Comparison, Considered, Edition, EditionState, Entry, Featured
 from digest.selection import NEVER_SEEN, Known, Rules, Selection, Standing, choose
 from digest.settings import Settings
@@ -160,21 +161,32 @@ def _window(session: Session, week: Week, settings: Settings, now: datetime) -> 
 # — what stands —
 
 
-def standing_for(session: Session, window: Window, settings: Settings) -> list[Standing]:
+def standing_for(
+    session: Session, window: Window, settings: Settings, *, edition: Edition | None = None
+) -> list[Standing]:
     """Every comparison first seen by the window's end, still news, and in no other edition that went or may yet go.
 
     An earlier draft holds its comparisons until it is sent, or skipped and so sets them free: otherwise a late
-    approval would show readers the same comparison twice.
+    approval would show readers the same comparison twice. What `edition` itself holds stands for it.
     """
-    taken = sa.exists().where(
-        Entry.comparison_id == Comparison.id, Entry.edition_id == Edition.id, editions.holds_entries()
-    )
     oldest = window.news_since(settings.digest_new_days)
     # By id, so that SQLite too starts from what is news: it would read the whole archive to have it in order.
     page = aliased(Comparison)
     is_news = sa.select(page.id).where(sa.or_(page.published_at.is_(None), page.published_at >= oldest))
-    stands = sa.and_(Comparison.first_seen_at <= window.end, Comparison.id.in_(is_news), sa.not_(taken))
-    found = library.comparisons(session, stands)
+    stands = sa.and_(Comparison.first_seen_at <= window.end, Comparison.id.in_(is_news), free_for(edition))
+    return standings(session, library.comparisons(session, stands))
+
+
+def free_for(edition: Edition | None) -> sa.ColumnElement[bool]:
+    """Whether no other edition holds a comparison; with None, none at all."""
+    taken = sa.exists().where(
+        Entry.comparison_id == Comparison.id, Entry.edition_id == Edition.id, editions.holds_entries()
+    )
+    return sa.not_(taken if edition is None else taken.where(Edition.id != edition.id))
+
+
+def standings(session: Session, found: Sequence[Found]) -> list[Standing]:
+    """Comparisons with what readers know of their tools."""
     tools = {tool.identity: tool for each in found for tool in each.facts.tools}
     known = known_to_readers(session, {name for tool in tools.values() for name in _identities(tool)})
     return [
@@ -238,7 +250,7 @@ def _place(
     why = None if selection.enough else _why_skipped(session, selection, window, week)
     edition = _insert_edition(session, week, window, selection.rules, settings, state=state, why=why, by=by, now=now)
     facts = {each.key: each.facts for each in standing}
-    _insert_considered(session, edition, selection)
+    insert_considered(session, edition, selection)
     if selection.enough:
         chosen = [facts[each.key] for each in selection.chosen]
         written = verdicts.write_up(chosen, turn=week.number)
@@ -307,7 +319,8 @@ def _insert_edition(
     return edition
 
 
-def _insert_considered(session: Session, edition: Edition, selection: Selection) -> None:
+def insert_considered(session: Session, edition: Edition, selection: Selection) -> None:
+    """Everything weighed, with rank, score parts and reason."""
     rows = [
         {
             "edition_id": edition.id,

@@ -14,16 +14,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from database import Database, claim
-from digest import editions, library, manuscript
+from digest import editions, library, manuscript, reselecting
 from digest.errors import DigestError
 from digest.facts import ComparisonFacts
 from digest.manuscript import Also, Manuscript, Parts, Placed
-from digest.models import Comparison, Considered, Correction, Edit, Edition, EditionState, Entry
+from digest.models import Comparison, Considered, Correction, Edit, Edition, EditionLog, EditionState, Entry
 from digest.selection import Rules
 
 TYPING = timedelta(minutes=2)
 """Changes of one text by one person, no further apart than this, are one edit."""
 LONGEST_WHAT = 400
+EDITED = "edited"
+"""The line in the edition's log: one for each edit, in the same order."""
 
 _STANDING = (Edit.undone_in.is_(None), Edit.undoes.is_(None))
 
@@ -146,11 +148,13 @@ def write(database: Database, week: str, part: str, *, was: str, words: str, by:
     return _apply(database, week, change, by=by, now=now, is_typing=True)
 
 
-def restore(database: Database, week: str, part: str, *, by: str, now: datetime) -> Saved:
-    """Back to what the program wrote."""
+def restore(database: Database, week: str, part: str, *, was: str | None = None, by: str, now: datetime) -> Saved:
+    """Back to what the program wrote, for who saw that `was` stood there. Raises Overtaken, as `write` does."""
 
-    def change(_session: Session, _edition: Edition, found: Manuscript) -> tuple[Manuscript, str]:
-        words = manuscript.words_by_rule(found, part)
+    def change(session: Session, edition: Edition, found: Manuscript) -> tuple[Manuscript, str]:
+        words, stands = manuscript.words_by_rule(found, part), manuscript.words_of(found, part)
+        if was is not None and stands not in (words, manuscript.words_of(manuscript.written(found, part, was), part)):
+            raise _overtaken(session, edition, part, stands)
         return manuscript.written(found, part, words), f"{manuscript.spoken(found, part)} as the program wrote it"
 
     return _apply(database, week, change, by=by, now=now)
@@ -266,6 +270,8 @@ def undo(database: Database, week: str, *, by: str, now: datetime, revision: int
         back = manuscript.made_of(parts, edition.week)
         if "order" in edit.after:
             back = manuscript.composed(back, back.entries)
+        if back.rules != found.rules:
+            reselecting.weigh_again(session, edition, back)
         return back, _shortened(f"taken back: {edit.what}")
 
     return _apply(database, week, change, by=by, now=now, undone=undone)
@@ -389,10 +395,21 @@ def _joined(session: Session, edition: Edition, after: Parts, *, by: str, now: d
     ).one_or_none()
     if last is None or last.by != by or last.undone_in is not None or last.undoes is not None:
         return False
+    if _happened_since(session, edition):
+        return False
     if last.after.keys() != after.keys() or now - last.at > TYPING:
         return False
     last.after, last.at, last.revision = after, now, edition.revision
     return True
+
+
+def _happened_since(session: Session, edition: Edition) -> bool:
+    """Whether the edition was approved, tested or anything else since it was last edited.
+
+    What was looked at then must be told from what came after, so no edit goes on beyond it.
+    """
+    newest = sa.select(EditionLog.what).where(EditionLog.edition_id == edition.id).order_by(EditionLog.id.desc())
+    return session.scalars(newest.limit(1)).one_or_none() != EDITED
 
 
 def _mark(session: Session, edition: Edition, undone: Sequence[Edit]) -> None:
@@ -428,7 +445,7 @@ def _note(
             undoes=undoes,
         )
     )
-    editions.log(session, edition, by=by, what="edited", why=what, now=now)
+    editions.log(session, edition, by=by, what=EDITED, why=what, now=now)
 
 
 def _overtaken(session: Session, edition: Edition, part: str | None, current: object) -> Overtaken:

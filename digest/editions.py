@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from database import claim
-from digest import answers, batches
+from digest import answers, batches, variants
 from digest.errors import DigestError
 from digest.facts import ComparisonFacts, verdict_of
 from digest.models import (
@@ -260,11 +260,16 @@ def note_featured(session: Session, edition: Edition, shown: Sequence[Comparison
 
 
 def corrections_in(session: Session, edition: Edition, zone: ZoneInfo) -> list[str]:
-    """The notes on earlier editions that this one prints, each with the day of the edition it is about."""
+    """The notes on earlier editions that this one prints."""
+    return correction_notes(session, Correction.printed_in == edition.id, zone)
+
+
+def correction_notes(session: Session, which: sa.ColumnElement[bool], zone: ZoneInfo) -> list[str]:
+    """Notes on editions, each with the day of the edition it is about."""
     notes = session.execute(
         sa.select(Correction.words, Edition.send_at)
         .join(Edition, Edition.id == Correction.edition_id)
-        .where(Correction.printed_in == edition.id)
+        .where(which)
         .order_by(Correction.id)
     )
     return [f"Edition of {spoken_day(at.astimezone(zone).date())}: {words}" for words, at in notes]
@@ -307,11 +312,5 @@ def copy_of(session: Session, edition: Edition, zone: ZoneInfo, *, send_at: date
 
 def entry_copy(entry: Entry) -> EntryCopy:
     """One frozen entry as the mail prints it."""
-    facts = ComparisonFacts.model_validate(entry.facts)
-    categories = sorted({tool.category for tool in facts.tools if tool.category})
-    return EntryCopy(
-        position=entry.position,
-        url=facts.url,
-        summary=Summary.model_validate(entry.summary),
-        categories=tuple(categories),
-    )
+    facts, summary = ComparisonFacts.model_validate(entry.facts), Summary.model_validate(entry.summary)
+    return variants.entry_copy(entry.position, facts, summary)

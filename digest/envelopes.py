@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from digest import audiences
 from digest.bootstrap import Services
 from digest.proofs import Envelope
 
@@ -18,5 +19,6 @@ def current(services: Services) -> Envelope:
         postal_address=settings.digest_postal_address,
         site_url=settings.digest_site_url,
         transport=services.transport.kind,
+        audience=audiences.definition(settings.digest_timezone),
         key_ids=tuple(services.links.key_ids),
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from digest import answers, jobs, migrations, outcomes, pauses, postman
+from digest import answers, job_runs, migrations, outcomes, pauses, postman, staff
 from digest.bootstrap import Services
 from digest.errors import DigestError
 from digest.letter_links import EXPIRED, NoLongerOwed
@@ -31,7 +31,7 @@ from digest.people.erasing import ERASED
 from digest.proofs import Envelope
 from digest.rendering import render_mail
 from digest.safekeeping import journal
-from digest.staff import audit
+from digest.staff import RIGHTS, Right, audit, on_staff
 from digest.transport import Outbox, Sender
 
 CLOCK_MAY_BE_SILENT = timedelta(minutes=3)
@@ -97,8 +97,8 @@ def _migrations(services: Services) -> Finding:
 
 def _clock(services: Services, now: datetime) -> Iterator[Finding]:
     with services.database.reading() as session:
-        beat = jobs.last_heartbeat(session)
-        failed = jobs.last_failures(session)
+        beat = job_runs.last_heartbeat(session)
+        failed = job_runs.last_failures(session)
     if beat is None:
         yield Finding("clock", None, "has never run here: start `digest serve` or `python scheduler.py`")
     elif now - beat > CLOCK_MAY_BE_SILENT:
@@ -153,11 +153,23 @@ def _journal(services: Services, _now: datetime) -> Iterator[Finding]:
 
 def _staff(services: Services, _now: datetime) -> Iterator[Finding]:
     with services.database.reading() as session:
-        known = jobs.has_staff(session)
+        known = staff.has_anybody(session)
     if known:
         yield Finding("staff", True, "somebody gets the notices")
     else:
         yield Finding("staff", None, "nobody gets the notices: `digest staff add EMAIL --role admin`")
+    if services.settings.digest_two_person:
+        yield _second_person(services)
+
+
+def _second_person(services: Services) -> Finding:
+    """Where nobody approves their own words, one editor alone can publish nothing they wrote."""
+    with services.database.reading() as session:
+        count = sum(Right.APPROVE in RIGHTS[each.role] for each in on_staff(session))
+    if count > 1:
+        return Finding("second person", True, f"{count} on the staff may approve")
+    words = "DIGEST_TWO_PERSON needs two on the staff who may approve: `digest staff add EMAIL --role editor`"
+    return Finding("second person", False, words)
 
 
 def _requests(services: Services, now: datetime) -> Iterator[Finding]:
@@ -289,6 +301,11 @@ def _events(services: Services, now: datetime) -> Iterator[Finding]:
 
 
 def _way_out(services: Services, _now: datetime) -> Iterator[Finding]:
+    yield from way_out(services)
+
+
+def way_out(services: Services, *, with_sandbox_mail: bool = True) -> Iterator[Finding]:
+    """The outbox, or what the provider's account says; the sandbox mail is judged and not sent, but it is a call."""
     transport = services.transport
     if isinstance(transport, Outbox):
         yield _outbox(transport.folder)
@@ -305,6 +322,7 @@ def _way_out(services: Services, _now: datetime) -> Iterator[Finding]:
             webhook=f"{settings.digest_site_url}{WEBHOOK}",
             public_key=settings.sendgrid_webhook_public_key,
             fenced=settings.digest_fence_minutes > 0,
+            with_sandbox_mail=with_sandbox_mail,
         )
         for finding in report:
             yield Finding(f"SendGrid {finding.name}", finding.ok, finding.words)

@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from digest import jobs, pauses, standings, stats
+from digest import job_runs, pauses, standings, stats
 from digest.models import (
     Batch,
     BatchState,
@@ -105,10 +105,10 @@ def _people(session: Session, now: datetime) -> Iterator[Sample]:
 
 
 def _clock(session: Session, now: datetime) -> Iterator[Sample]:
-    beat = jobs.last_heartbeat(session)
+    beat = job_runs.last_heartbeat(session)
     if beat is not None:
         yield Sample("clock_heartbeat_age_seconds", (now - beat).total_seconds())
-    failed = sorted({run.job for run in jobs.last_failures(session)})
+    failed = sorted({run.job for run in job_runs.last_failures(session)})
     yield Sample("jobs_failed", len(failed))
     for job in failed:
         yield Sample("job_failed", 1, (job,))

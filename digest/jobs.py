@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -17,22 +18,25 @@ from digest import (
     approving,
     drafting,
     editions,
+    examining,
     fences,
     finishing,
     gathering,
+    link_checks,
     postman,
     sending,
     settling,
     suppression_sync,
+    test_mails,
     tidying,
     unreachable,
     watching,
     weeks,
-    workers,
 )
+from digest.approving import AUTOMATIC
 from digest.bootstrap import Services
 from digest.errors import DigestError
-from digest.models import Edition, EditionLog, EditionState, JobRun, Staff
+from digest.models import Edition, EditionLog, EditionState
 from digest.people import importing, reminding, requests
 from digest.posting import Clock
 from digest.transport import Outbox
@@ -41,10 +45,7 @@ from digest.weeks import Week
 REMIND_BEFORE = timedelta(hours=3)
 # A draft made late has just been said, and the clock may be about to approve it.
 REMIND_AFTER = timedelta(minutes=30)
-# One row for a quiet hour rather than one for every look.
-QUIET_ROW = timedelta(hours=1)
 MOST_LETTERS = 500
-AUTOMATIC = "automatic approval"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,26 @@ def gather(services: Services, shift: Shift) -> str:
     """Read the sources that are due."""
     polled = gathering.poll(services.database, services.settings, now=shift.clock(), stopped=shift.stop.is_set)
     return str(polled) if polled.sources else ""
+
+
+# — what preflight is to know of the world —
+
+
+def ask_links(services: Services, shift: Shift) -> str:
+    """Ask the pages that drafts and approved editions link to, each once a day."""
+    own_host = urlsplit(services.settings.digest_site_url).hostname or ""
+    with gathering.fetcher_of(services.settings) as fetcher:
+        tally = link_checks.ask_due(
+            services.database, fetcher, own_host=own_host, clock=shift.clock, stopped=shift.stop.is_set
+        )
+    return _said(tally, ("answered", "gave no page"))
+
+
+def examine(services: Services, shift: Shift) -> str:
+    """Ask the provider's account what the doctor asks, but for the sandbox mail."""
+    found = examining.look(services, now=shift.clock())
+    tally = Counter({True: "in order", False: "wrong", None: "not to be found out"}[finding.ok] for finding in found)
+    return _said(tally, ("in order", "wrong", "not to be found out"))
 
 
 # — the draft —
@@ -119,8 +140,10 @@ def _approve(services: Services, week: Week, now: datetime) -> list[str]:
         if _untouched(session, week) is None:
             return []
     try:
-        approving.approve(services, str(week), by=AUTOMATIC, send_at=None, seen_hash=None, now=now)
-    except (approving.Blocked, approving.SendTimePassed) as why:
+        approving.approve(
+            services, str(week), by=AUTOMATIC, send_at=None, seen_hash=None, although_moved=False, now=now
+        )
+    except (approving.Blocked, approving.SendTimePassed, approving.AudienceMoved) as why:
         left = _leave_to_a_person(services, week, str(why), now)
         return [f"{week} not approved automatically"] if left else []
     except (approving.ContentChanged, editions.NotThatMove):
@@ -140,12 +163,16 @@ def _leave_to_a_person(services: Services, week: Week, why: str, now: datetime) 
 
 
 def _untouched(session: Session, week: Week, *, lock: bool = False) -> Edition | None:
-    """The draft of a week whose log says only that it was made: what people reopen or change is theirs to approve."""
+    """The draft of a week whose log says only that it was made: what people reopen or change is theirs to approve.
+
+    A test mail changes nothing.
+    """
     found = sa.select(Edition).where(Edition.week == str(week), Edition.state == EditionState.DRAFT)
     edition = session.scalars(found.with_for_update() if lock else found).one_or_none()
     if edition is None:
         return None
-    lines = session.scalar(sa.select(sa.func.count()).where(EditionLog.edition_id == edition.id))
+    changes = (EditionLog.edition_id == edition.id, EditionLog.what != test_mails.WHAT)
+    lines = session.scalar(sa.select(sa.func.count()).where(*changes))
     return edition if lines == 1 else None
 
 
@@ -301,60 +328,3 @@ def tidy(services: Services, shift: Shift) -> str:
     gone = tidying.tidy(services, now=shift.clock(), stopped=shift.stop.is_set)
     counts = [f"{count} {what}" for what, count in gone.items() if count]
     return f"forgot {', '.join(counts)}" if counts else ""
-
-
-# — heartbeat —
-
-
-def note_run(
-    services: Services,
-    job: str,
-    *,
-    started: datetime,
-    finished: datetime,
-    ok: bool,
-    said: str,
-    process: str | None = None,
-) -> None:
-    """Keep what a run said. Runs that had nothing to say are counted in one row an hour: it is the heartbeat.
-
-    `process` is who ran it; this process, unless said otherwise.
-    """
-    process = process or workers.owner_name("clock")
-    with services.database.writing() as session:
-        if ok and not said and _count_quiet(session, job, process, finished):
-            return
-        session.add(
-            JobRun(job=job, process=process, started_at=started, finished_at=finished, times=1, ok=ok, said=said)
-        )
-
-
-def _count_quiet(session: Session, job: str, process: str, finished: datetime) -> bool:
-    last = session.scalars(
-        sa.select(JobRun).where(JobRun.job == job, JobRun.process == process).order_by(JobRun.id.desc()).limit(1)
-    ).one_or_none()
-    if last is None or last.said or not last.ok or finished - last.started_at > QUIET_ROW:
-        return False
-    last.finished_at, last.times = finished, last.times + 1
-    return True
-
-
-def last_heartbeat(session: Session) -> datetime | None:
-    """When any clock last finished a look; None when none ever ran here."""
-    return session.scalar(sa.select(sa.func.max(JobRun.finished_at)))
-
-
-def has_staff(session: Session) -> bool:
-    """Whether anybody would get a notice."""
-    return session.scalar(sa.select(sa.exists().where(Staff.removed_at.is_(None)))) or False
-
-
-def last_failures(session: Session) -> list[JobRun]:
-    """Jobs whose latest run failed, by job."""
-    later = sa.orm.aliased(JobRun)
-    since = sa.exists().where(
-        later.job == JobRun.job,
-        # By its end, not its number: the row of a quiet hour is older than what came in that hour.
-        sa.tuple_(later.finished_at, later.id) > sa.tuple_(JobRun.finished_at, JobRun.id),
-    )
-    return list(session.scalars(sa.select(JobRun).where(JobRun.ok.is_(False), sa.not_(since)).order_by(JobRun.job)))

@@ -7,13 +7,14 @@ entries as long as nobody has written them by hand.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from digest import verdicts
 from digest.errors import DigestError
 from digest.facts import ComparisonFacts
 from digest.selection import Rules
-from digest.variants import AlsoCompared
+from digest.variants import AlsoCompared, EditionCopy, entry_copy
 from digest.verdicts import Frozen, Summary
 from digest.weeks import Week
 
@@ -102,6 +103,23 @@ class Manuscript(Frozen):
         return (
             f"entry {self.order.index(self.entry(comparison).comparison) + 1}, {self.entry(comparison).facts.headline}"
         )
+
+
+def copy_of(manuscript: Manuscript, *, dated: date, corrections: Sequence[str]) -> EditionCopy:
+    """All its words, for the mail it would make; `corrections` are those it prints, in words."""
+    return EditionCopy(
+        week=manuscript.week,
+        dated=dated,
+        subject=manuscript.subject,
+        breath=manuscript.breath,
+        introduction=manuscript.introduction or None,
+        entries=tuple(
+            entry_copy(position, entry.facts, entry.summary)
+            for position, entry in enumerate(manuscript.entries, start=1)
+        ),
+        also_compared=tuple(AlsoCompared(title=line.title, url=line.url) for line in manuscript.also_compared),
+        corrections=tuple(corrections),
+    )
 
 
 # — words —

@@ -13,20 +13,13 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from database import Database
-from digest import audiences, editions, proofs
+from digest import audiences, drift, editions, proofs
 from digest.errors import DigestError
 from digest.models import Edition, EditionState
 from subscribers import roster
 
 TRIES = 5
 SERIALIZATION_FAILURE = "40001"
-
-# How far the audience may have moved since the editor saw it: by this share, and by this many people.
-DRIFT_SHARE = 0.20
-DRIFT_PEOPLE = 50
-
-
-LOOK_AGAIN = "Resume and reopen the edition, look at it again, and approve it again."
 
 
 class NotAsApproved(DigestError):
@@ -109,9 +102,8 @@ def _one_preparer_and_one_instant(session: Session, database: Database) -> None:
 def _drifted(edition: Edition, candidates: int) -> str | None:
     """Why these are not the readers the editor had in mind, in words; None when they are."""
     seen = edition.approved_candidates or 0
-    drift = abs(candidates - seen)
-    if drift > DRIFT_PEOPLE and drift > DRIFT_SHARE * seen:
-        return f"The audience was {seen:,} when this was approved and is {candidates:,} now. {LOOK_AGAIN}"
+    if drift.FAR.is_passed(seen, candidates):
+        return f"The audience was {seen:,} when this was approved and is {candidates:,} now. {proofs.LOOK_AGAIN}"
     return None
 
 

@@ -21,6 +21,8 @@ from subscribers import roster
 
 MOST_VARIANTS = 64
 
+LOOK_AGAIN = "Resume and reopen the edition, look at it again, and approve it again."
+
 
 class Envelope(BaseModel):
     """Everything outside the words that an approval vouches for, frozen with it."""
@@ -35,6 +37,8 @@ class Envelope(BaseModel):
     postal_address: str | None
     site_url: str
     transport: str
+    audience: str = ""
+    """Who gets it, see `audiences.definition`. Empty where a program approved it that did not vouch for that."""
     key_ids: tuple[str, ...]
     """The keys links were signed with: while mails with them are about, none of these keys may vanish."""
 
@@ -77,7 +81,7 @@ def proof(
 ) -> Proof:
     """Render the edition as approval would freeze it, leaving when planned or at `send_at`. Reads only."""
     copy = editions.copy_of(session, edition, zone, send_at=send_at)
-    variants, audience = _variants_needed(session, copy)
+    variants, audience = variants_needed(session, copy)
     renderings = tuple(render(copy, envelope.imprint, variant) for variant in variants)
     return Proof(
         copy=copy,
@@ -88,16 +92,11 @@ def proof(
     )
 
 
-def served_variant(proof: Proof, topics: str, *, plain_text: bool) -> str:
-    """The variant a subscriber's stored wish gets: their own where it was rendered, else everything."""
-    key = variant_of(proof.copy.entries, topics.splitlines() or None, text_only=plain_text).key
-    fallback = f"{EVERYTHING}-text" if plain_text else EVERYTHING
-    return key if any(each.variant == key for each in proof.renderings) else fallback
-
-
 def changed_since(session: Session, edition: Edition, envelope: Envelope) -> str | None:
     """What differs between the approval and what would go out now, in words; None when nothing does."""
     frozen = Envelope.model_validate(edition.envelope)
+    if frozen.audience != envelope.audience:
+        return f"Since the approval the rule of who gets an edition changed. {LOOK_AGAIN}"
     for field, words in ENVELOPE_WORDS.items():
         before, after = getattr(frozen, field), getattr(envelope, field)
         if before != after:
@@ -105,7 +104,7 @@ def changed_since(session: Session, edition: Edition, envelope: Envelope) -> str
     rows = session.scalars(sa.select(RenderingRow).where(RenderingRow.edition_id == edition.id)).all()
     sealed = {row.variant: frozen_rendering(edition, row).sha256 for row in rows}
     if _content_hash(sealed, frozen) != edition.approved_hash:
-        return "What is stored is not what was approved. Resume and reopen the edition, look again, approve again."
+        return f"What is stored is not what was approved. {LOOK_AGAIN}"
     return None
 
 
@@ -124,7 +123,7 @@ def _content_hash(sealed: dict[str, str], envelope: Envelope) -> str:
     return hashlib.sha256(orjson.dumps(vouched, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _variants_needed(session: Session, copy: EditionCopy) -> tuple[Sequence[Variant], dict[str, int]]:
+def variants_needed(session: Session, copy: EditionCopy) -> tuple[Sequence[Variant], dict[str, int]]:
     """`all`, its text, and every further variant somebody wishes, the most wanted first, at most 64 in all."""
     base = [variant_of(copy.entries, None), variant_of(copy.entries, None, text_only=True)]
     wanted: dict[str, int] = {variant.key: 0 for variant in base}

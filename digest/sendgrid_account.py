@@ -26,6 +26,7 @@ def account_report(
     webhook: str | None = None,
     public_key: str | None = None,
     fenced: bool = False,
+    with_sandbox_mail: bool = True,
 ) -> list[Finding]:
     """Whether this account can send as `sender` and report to the address `webhook`, signed by `public_key`.
 
@@ -35,8 +36,9 @@ def account_report(
         ("key", lambda: _key(sendgrid)),
         ("sender", lambda: _sender(sendgrid, sender.email)),
         ("subscription tracking", lambda: _subscription_tracking(sendgrid)),
-        ("sandbox send", lambda: _sandbox_send(sendgrid, sender)),
     ]
+    if with_sandbox_mail:
+        asked.append(("sandbox send", lambda: _sandbox_send(sendgrid, sender)))
     if fenced:
         asked.append(("fences", lambda: _fences(sendgrid)))
     if webhook is not None:

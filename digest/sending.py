@@ -14,7 +14,6 @@ from digest.errors import DigestError
 from digest.models import Edition, EditionState
 from digest.posting import Clock
 from digest.submitting import Submitter
-from digest.transport import Outbox
 
 log = structlog.get_logger()
 
@@ -30,6 +29,11 @@ def undo_ends(edition: Edition, services: Services) -> datetime | None:
     return edition.approved_at + timedelta(minutes=services.settings.digest_undo_minutes)
 
 
+def leaves_at(edition: Edition, services: Services) -> datetime:
+    """When the clock takes an approved edition: at its time, but never within the undo window."""
+    return max(edition.send_at, undo_ends(edition, services) or edition.send_at)
+
+
 def prepare(services: Services, week: str, *, by: str, now: datetime) -> None:
     """Fix the audience of one approved edition. Raises NotAsApproved when it had to be halted instead."""
     try:
@@ -37,12 +41,7 @@ def prepare(services: Services, week: str, *, by: str, now: datetime) -> None:
             services.database,
             week,
             envelope=envelopes.current(services),
-            rules=audiences.Rules(
-                zone=services.settings.digest_timezone,
-                batch_size=services.settings.digest_batch_size,
-                first_wave=services.settings.digest_first_wave,
-                reported=services.transport.kind != Outbox.kind,
-            ),
+            rules=audiences.rules_in_force(services),
             by=by,
             now=now,
         )

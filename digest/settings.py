@@ -202,6 +202,7 @@ class Settings(BaseModel):
     digest_cutoff: Annotated[weeks.WeekTime, BeforeValidator(_week_time)] = weeks.WeekTime.parse("thu 18:00")
     digest_send_at: Annotated[weeks.WeekTime, BeforeValidator(_week_time)] = weeks.WeekTime.parse("fri 09:00")
     digest_approval: Literal["required", "auto"] = "required"
+    digest_two_person: bool = False
     digest_late_hours: Annotated[float, Field(gt=0, le=168)] = 6
     digest_undo_minutes: Annotated[float, Field(ge=0, le=1440)] = 10
     digest_new_days: Annotated[int, Field(ge=1, le=3650)] = 14
@@ -255,7 +256,6 @@ class Settings(BaseModel):
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Raises SettingsProblem with every mistake found."""
         given, mistakes = _given(cls, environ)
-        mistakes += _not_in_this_version(environ)
         try:
             settings = cls.model_validate(given)
         except ValidationError as problem:
@@ -333,6 +333,8 @@ def _in_words(error: Any) -> str:
         return f'must be {context["expected"]}, got "{value}"'
     if kind in ("int_parsing", "int_from_float"):
         return f'must be a whole number, got "{value}"'
+    if kind == "bool_parsing":
+        return f'must be true or false, got "{value}"'
     if kind in ("float_parsing", "finite_number"):
         return f'must be a number, got "{value}"'
     bounds = {
@@ -357,6 +359,10 @@ def _contradictions(settings: Settings) -> list[Mistake]:
                 "DIGEST_MIN_ENTRIES",
                 f"is {settings.digest_min_entries}, more than DIGEST_MAX_ENTRIES ({settings.digest_max_entries})",
             )
+        )
+    if settings.digest_two_person and settings.digest_approval == "auto":
+        found.append(
+            Mistake("DIGEST_TWO_PERSON", "contradicts DIGEST_APPROVAL=auto: a program is no second person; choose one")
         )
     if not settings.database_url.startswith("sqlite") and not settings.digest_secret_key:
         found.append(
@@ -388,14 +394,6 @@ def _contradictions(settings: Settings) -> list[Mistake]:
         found.append(
             Mistake("SENDGRID_API_KEY", "is missing although SENDGRID_HOST is set (or set SENDGRID_API_KEY_FILE)")
         )
-    return found
-
-
-def _not_in_this_version(environ: Mapping[str, str]) -> list[Mistake]:
-    """Safeguards this version does not have: to ignore them in silence would be to pretend that they protect."""
-    found = []
-    if environ.get("DIGEST_TWO_PERSON", "").lower() in ("true", "1", "yes", "on"):
-        found.append(Mistake("DIGEST_TWO_PERSON", "is not supported by this version: remove it, or upgrade"))
     return found
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from database import Base
 from digest import fences, idempotency, pauses
 from digest.bootstrap import Services
-from digest.models import JobRun, Letter, LetterState, ProviderEvent, SignInLink
+from digest.models import JobRun, Letter, LetterState, LinkCheck, ProviderEvent, SignInLink
 from digest.people import erasing, imports, limits, reports
 from digest.transport import Outbox
 from subscribers import consent
@@ -22,6 +22,8 @@ from subscribers.models import Subscriber
 KEEP_RUNS = timedelta(days=14)
 KEEP_LETTERS = timedelta(days=90)
 KEEP_SIGN_IN_LINKS = timedelta(days=7)
+# What an edition at home links to is asked each day: what was not asked for a month is in none.
+KEEP_LINK_CHECKS = timedelta(days=30)
 # A year and a month: this week can be held against the same week a year ago, event by event.
 KEEP_EVENTS = timedelta(days=400)
 # Nobody writes one batch into the outbox for so long: what is older was left by a process that died.
@@ -55,6 +57,7 @@ def _steps(now: datetime) -> Iterator[tuple[str, Step]]:
     yield "runs", _rows(JobRun, JobRun.id, JobRun.finished_at < now - KEEP_RUNS)
     yield "letters", _rows(Letter, Letter.id, old_letter)
     yield "sign-in links", _rows(SignInLink, SignInLink.id, SignInLink.expires_at < now - KEEP_SIGN_IN_LINKS)
+    yield "link checks", _rows(LinkCheck, LinkCheck.url, LinkCheck.checked_at < now - KEEP_LINK_CHECKS)
     yield "events", _oldest(ProviderEvent, ProviderEvent.id, ProviderEvent.received_at < now - KEEP_EVENTS)
     yield "late events", _written(lambda session: reports.forget_late(session, most=ROWS_AT_ONCE))
     yield "answers", _written(lambda session: idempotency.forget_expired(session, now=now))
@@ -63,7 +66,10 @@ def _steps(now: datetime) -> Iterator[tuple[str, Step]]:
     yield "counts", _written(lambda session: limits.forget(session, now=now, most=ROWS_AT_ONCE))
 
 
-def _rows(table: type[Base], key: InstrumentedAttribute[int], over: sa.ColumnElement[bool]) -> Step:
+Key = InstrumentedAttribute[int] | InstrumentedAttribute[str]
+
+
+def _rows(table: type[Base], key: Key, over: sa.ColumnElement[bool]) -> Step:
     """Looked for without holding anybody up: most tables have no index by which the old ones are found."""
 
     def step(services: Services) -> int:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from digest.facts import ComparisonFacts
 from digest.verdicts import CriticsRow, Frozen, Quotation, Score, Side, Summary
 
 EVERYTHING = "all"
+_TEXT = "-text"
 
 
 class EntryCopy(Frozen):
@@ -86,6 +88,12 @@ class Arrangement:
     in_a_line: tuple[EntryCopy, ...]
 
 
+def entry_copy(position: int, facts: ComparisonFacts, summary: Summary) -> EntryCopy:
+    """One frozen entry as the mail prints it."""
+    categories = sorted({tool.category for tool in facts.tools if tool.category})
+    return EntryCopy(position=position, url=facts.url, summary=summary, categories=tuple(categories))
+
+
 def variant_of(entries: Sequence[EntryCopy], topics: Iterable[str] | None, *, text_only: bool = False) -> Variant:
     """The variant that serves a wish: different wishes that show the same entries share one key."""
     chosen = None if topics is None else frozenset(topics)
@@ -93,14 +101,70 @@ def variant_of(entries: Sequence[EntryCopy], topics: Iterable[str] | None, *, te
     return Variant(key, None if key.startswith(EVERYTHING) else chosen, text_only)
 
 
+def served_by(entries: Sequence[EntryCopy], keys: Container[str], topics: str, *, plain_text: bool) -> str:
+    """The variant, of those called `keys`, that a stored wish gets: its own, and where there is none, everything."""
+    key = variant_of(entries, topics.splitlines() or None, text_only=plain_text).key
+    if key in keys:
+        return key
+    return f"{EVERYTHING}{_TEXT}" if plain_text else EVERYTHING
+
+
 def variant_key(entries: Sequence[EntryCopy], topics: frozenset[str] | None, *, text_only: bool = False) -> str:
     """`all`, or `t-` and eight hex digits of the positions shown in full; `-text` where no HTML is wanted."""
-    positions = [entry.position for entry in entries if in_topics(entry, topics)]
+    positions = positions_in_full(entries, topics)
     if len(positions) == len(entries):
         key = EVERYTHING
     else:
         key = f"t-{hashlib.sha256(','.join(map(str, sorted(positions))).encode()).hexdigest()[:8]}"
-    return f"{key}-text" if text_only else key
+    return f"{key}{_TEXT}" if text_only else key
+
+
+# 2,048 selections of entries take about 30 ms to try; eight entries have at most 256.
+_MOST_SELECTIONS = 2048
+
+
+def wishes_there_can_be(entries: Sequence[EntryCopy]) -> Iterator[frozenset[str] | None]:
+    """One wish for each selection of entries that topics can make."""
+    yield None
+    selections: dict[frozenset[int], frozenset[str]] = {positions_in_full(entries, frozenset()): frozenset()}
+    yield frozenset()
+    for category in sorted({category for entry in entries for category in entry.categories}):
+        for narrower in list(selections.values()):
+            wish = narrower | {category}
+            shown = positions_in_full(entries, wish)
+            if shown in selections:
+                continue
+            if len(selections) >= _MOST_SELECTIONS:
+                return
+            selections[shown] = wish
+            yield wish
+
+
+def positions_in_full(entries: Sequence[EntryCopy], topics: frozenset[str] | None) -> frozenset[int]:
+    """Which entries a wish shows in full."""
+    return frozenset(entry.position for entry in entries if in_topics(entry, topics))
+
+
+def variant_called(
+    entries: Sequence[EntryCopy], key: str, wishes: Iterable[frozenset[str] | None] | None = None
+) -> Variant | None:
+    """The variant behind a key, found by trying wishes: those there can be, or those given. None where none has it.
+
+    Whichever wish is found, the bytes are the same: they depend only on which entries stand in full.
+    """
+    text_only = key.endswith(_TEXT)
+    for topics in wishes_there_can_be(entries) if wishes is None else wishes:
+        if variant_key(entries, topics, text_only=text_only) == key:
+            return variant_of(entries, topics, text_only=text_only)
+    return None
+
+
+def topics_of(entries: Sequence[EntryCopy], variant: Variant) -> tuple[str, ...]:
+    """The topics whose readers get this variant: every category of which all entries stand in full."""
+    shown = positions_in_full(entries, variant.topics)
+    categories = {category for entry in entries for category in entry.categories}
+    elsewhere = {category for entry in entries if entry.position not in shown for category in entry.categories}
+    return tuple(sorted(categories - elsewhere))
 
 
 def in_topics(entry: EntryCopy, topics: frozenset[str] | None) -> bool:

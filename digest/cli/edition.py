@@ -16,11 +16,13 @@ from digest import (
     drafting,
     editions,
     envelopes,
+    overrides,
     previewing,
     proofs,
     sending,
     standings,
     stats,
+    test_mails,
 )
 from digest.bootstrap import Services
 from digest.cli import console, numbers_words
@@ -29,6 +31,7 @@ from digest.cli.sending_bar import send_with_bar
 from digest.cli.services import opened
 from digest.errors import DigestError
 from digest.models import Edition
+from digest.preflight import Problem
 from digest.settings import is_loopback
 from digest.staff import audit
 from digest.weeks import Week
@@ -41,7 +44,6 @@ By = Annotated[
     str, typer.Option("--by", metavar="EMAIL", help="Who does it; kept as given.", callback=console.somebody)
 ]
 SHELL = editions.NAMELESS
-FARTHEST = timedelta(days=60)
 LOOPBACK, BENCH_PORT = "127.0.0.1", 8010
 
 
@@ -84,7 +86,8 @@ def show(week: WeekArgument, as_json: AsJson = False) -> None:
     with opened() as services, services.database.reading() as session:
         edition = editions.find(session, week)
         document = _described(session, edition)
-        document["problems"] = [_problem(p) for p in _problems(session, edition, services)]
+        problems = _problems(session, edition, services)
+        document["problems"] = [problem.described() for problem in problems]
         document["log"] = [
             {"at": line.at, "by": line.by, "what": line.what, "why": line.why}
             for line in editions.log_of(session, edition)
@@ -93,8 +96,8 @@ def show(week: WeekArgument, as_json: AsJson = False) -> None:
         console.print_json(document)
         return
     _print_draft(document, made=False)
-    for problem in document["problems"]:
-        console.say(f"[{problem['level']}] {problem['where']}: {problem['what']} {problem['mend']}")
+    for problem in problems:
+        console.say(str(problem))
     for line in document["log"]:
         console.say(
             f"{line['at']:%Y-%m-%d %H:%M} {line['by']}: {line['what']}{' · ' + line['why'] if line['why'] else ''}"
@@ -155,32 +158,70 @@ def _serve(
 
 @app.command()
 def check(week: WeekArgument, as_json: AsJson = False) -> None:
-    """Preflight: exit 1 if anything blocks."""
-    with opened() as services, services.database.reading() as session:
-        edition = editions.find(session, week)
-        proof = proofs.proof(session, edition, envelopes.current(services), services.settings.digest_timezone)
-        problems = checking.check(session, edition, proof, services)
-        content_hash, state = proof.content_hash, edition.state
+    """Preflight: exit 1 if anything blocks that nobody answers for."""
+    with opened() as services:
+        checked = checking.look(services, week, now=console.real_now())
+    edition, problems, content_hash = checked.edition, checked.problems, checked.proof.content_hash
     if as_json:
-        console.print_json(
-            {"week": edition.week, "state": state, "hash": content_hash, "problems": [_problem(p) for p in problems]}
-        )
+        described = [problem.described() for problem in problems]
+        console.print_json({"week": edition.week, "state": edition.state, "hash": content_hash, "problems": described})
     else:
         for problem in problems:
-            console.say(str(problem))
+            console.say(f"{problem}{_way_to_override(edition, problem)}")
         blocking = sum(problem.blocks for problem in problems)
-        console.say(f"{edition.week} · {len(problems)} to look at, {blocking} blocking · hash {content_hash}")
+        overridden = sum(problem.overridden is not None for problem in problems)
+        answered = f", {overridden} overridden" if overridden else ""
+        console.say(f"{edition.week} · {len(problems)} to look at, {blocking} blocking{answered} · hash {content_hash}")
     if any(problem.blocks for problem in problems):
         console.stop(console.COULD_NOT)
+
+
+def _way_to_override(edition: Edition, problem: Problem) -> str:
+    """What to type where somebody wants to answer for it."""
+    if not problem.blocks:
+        return ""
+    return (
+        " (cannot be overridden)" if problem.final else f" (or: digest edition override {edition.week} {problem.key})"
+    )
+
+
+@app.command()
+def override(
+    week: WeekArgument,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Of the problem, as `digest edition check` shows it.")],
+    by: Annotated[
+        str,
+        typer.Option("--by", metavar="EMAIL", help="Who answers for it; kept as given.", callback=console.somebody),
+    ],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Kept with the name.")] = "",
+    lift: Annotated[bool, typer.Option("--lift", help="Let it block again.")] = False,
+) -> None:
+    """Answer for a problem that blocks, in exactly these words; or let it block again."""
+    if not lift and not why.strip():
+        raise console.WrongUsage("--why says why; it cannot be empty.")
+    now = console.real_now()
+    with opened() as services:
+        problems = [] if lift else checking.look(services, week, now=now).problems
+        with services.database.writing() as session:
+            edition = editions.find(session, week)
+            if not lift:
+                problem = overrides.put(session, edition, problems, key, why=why, by=by, now=now)
+                said = f"overridden: {problem.where}: {problem.what}"
+            elif overrides.lift(session, edition, key, by=by, now=now):
+                said = "the override is lifted: the problem blocks again"
+            else:
+                said = "nothing was changed: nobody had overridden a problem with that key"
+    console.say(f"{edition.week} · {said}")
 
 
 @app.command()
 def test(week: WeekArgument, to: Annotated[list[str], typer.Option("--to", metavar="EMAIL")]) -> None:
     """Send a test, marked [TEST] and not counted."""
-    with opened() as services, services.database.reading() as session:
-        edition = editions.find(session, week)
-        sent = previewing.send_test(session, edition, services, to=to, now=console.real_now())
-    for email in sent:
+    with opened() as services:
+        with services.database.reading() as session:
+            edition = editions.find(session, week)
+        accepted = test_mails.send(services, edition.week, to=to, by=SHELL, now=console.real_now())
+    for email in accepted:
         console.say(f"test of {edition.week} accepted for {email}")
 
 
@@ -191,11 +232,15 @@ def approve(
         str,
         typer.Option("--by", metavar="EMAIL", help="Who approves; kept as given.", callback=console.somebody),
     ],
+    *,
     at: Annotated[
         str | None, typer.Option("--at", metavar="TIME|now", help="When it leaves, if not as planned.")
     ] = None,
     seen_hash: Annotated[
         str | None, typer.Option("--hash", metavar="H", help="Refuse if the content is not this.")
+    ] = None,
+    seen_candidates: Annotated[
+        int | None, typer.Option("--candidates", metavar="N", min=0, help="Refuse if the audience is not about this.")
     ] = None,
     now: At = None,
 ) -> None:
@@ -203,13 +248,18 @@ def approve(
     moment = console.editorial_now(now)
     with opened() as services:
         edition = approving.approve(
-            services, week, by=by, send_at=_send_at(at, moment), seen_hash=seen_hash, now=moment
+            services,
+            week,
+            by=by,
+            send_at=_send_at(at, moment),
+            seen_hash=seen_hash,
+            seen_candidates=seen_candidates,
+            now=moment,
         )
-        ends = sending.undo_ends(edition, services)
+        leaves = sending.leaves_at(edition, services)
     seen = edition.approved_candidates or 0
     people = "1 candidate" if seen == 1 else f"{seen:,} candidates"
     console.say(f"{edition.week} approved by {by} for {people} · hash {edition.approved_hash}")
-    leaves = max(edition.send_at, ends or edition.send_at)
     console.say(f"it leaves {leaves:%A %d %B %Y, %H:%M} UTC by the clock; now: `digest edition send {edition.week}`")
 
 
@@ -330,8 +380,8 @@ def _send_at(text: str | None, now: datetime) -> datetime | None:
         raise console.WrongUsage(f"--at needs a time zone, such as {text}Z or {text}+01:00.")
     if moment < now - timedelta(minutes=1):
         raise console.WrongUsage(f"--at {text} has passed; give a time to come, or now.")
-    if moment > now + FARTHEST:
-        raise console.WrongUsage(f"--at {text} is more than {FARTHEST.days} days away; is the date right?")
+    if moment > now + approving.FARTHEST:
+        raise console.WrongUsage(f"--at {text} is more than {approving.FARTHEST.days} days away; is the date right?")
     return moment
 
 
@@ -350,15 +400,11 @@ def _ask(edition: Edition, candidates: int, services: Services, *, yes: bool) ->
     typer.confirm(f"Hand {edition.week} over to {candidates:,} candidates {way}?", abort=True)
 
 
-def _problems(session: Any, edition: Edition, services: Services) -> list[Any]:
+def _problems(session: Any, edition: Edition, services: Services) -> list[Problem]:
     if not editions.entries_of(session, edition):
         return []
     proof = proofs.proof(session, edition, envelopes.current(services), services.settings.digest_timezone)
-    return checking.check(session, edition, proof, services)
-
-
-def _problem(problem: Any) -> dict[str, str]:
-    return {name: getattr(problem, name) for name in ("level", "code", "where", "what", "mend")}
+    return checking.check(session, edition, proof, services, now=console.real_now())
 
 
 def _described(session: Any, edition: Edition) -> dict[str, Any]:

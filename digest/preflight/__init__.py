@@ -9,11 +9,25 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from digest.preflight import entries, markup, openings, parts, quoted, sender
-from digest.preflight.sheet import Earlier, Level, Problem, Sheet, listed
+from digest.preflight import clients, entries, legible, markup, openings, outside, parts, quoted, sender, words
+from digest.preflight.catalogue import CATALOGUE, CHECKS, Check
+from digest.preflight.sheet import Asked, Earlier, Level, Overridden, Problem, Senders, Sheet, WayOut, listed
 from digest.preflight.view import View, views
 
-__all__ = ["Earlier", "Level", "Problem", "Sheet", "check"]
+__all__ = [
+    "CATALOGUE",
+    "CHECKS",
+    "Asked",
+    "Check",
+    "Earlier",
+    "Level",
+    "Overridden",
+    "Problem",
+    "Senders",
+    "Sheet",
+    "WayOut",
+    "check",
+]
 
 OF_THE_EDITION: tuple[Callable[[Sheet], Iterator[Problem]], ...] = (
     entries.nothing_in_it,
@@ -25,18 +39,30 @@ OF_THE_EDITION: tuple[Callable[[Sheet], Iterator[Problem]], ...] = (
     entries.page_changed,
     entries.printed_twice,
     entries.links,
+    entries.introduction_links,
     entries.open_questions,
     entries.namesakes,
     entries.known_tools,
     entries.without_panel,
     quoted.quotations,
+    words.placeholders,
+    words.same_words,
+    outside.dead_links,
+    outside.unchecked_links,
     markup.html_size,
     sender.postal_address,
     sender.from_address,
+    sender.from_name,
+    sender.reply_to,
+    sender.site_address,
+    sender.list_id,
+    sender.unsubscribe_mailbox,
+    outside.way_out,
     sender.audience,
 )
 OF_EACH_VARIANT: tuple[Callable[[View], Iterator[Problem]], ...] = (
     openings.subject_figures,
+    openings.subject_superlatives,
     parts.text_part,
     parts.contents,
     parts.entry_links,
@@ -51,6 +77,15 @@ OF_EACH_VARIANT: tuple[Callable[[View], Iterator[Problem]], ...] = (
     markup.document,
     markup.headings,
     markup.link_words,
+    legible.contrast,
+    legible.contrast_in_dark,
+    legible.unknown_colours,
+    legible.small_text,
+    legible.underlined_links,
+    legible.layout_tables,
+    clients.outlook,
+    clients.gmail_style,
+    clients.gmail_rules,
 )
 
 _WORST_FIRST: tuple[Level, ...] = ("block", "warn", "info")

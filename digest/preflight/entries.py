@@ -9,17 +9,22 @@ from urllib.parse import urlsplit
 from digest.facts import Verdict, clean, verdict_of
 from digest.preflight.sheet import Problem, Sheet, listed, place, together
 from digest.rendering import safe_link
+from digest.rendering.introduction import links_of
 from digest.text_layout import shorten
 from digest.variants import EntryCopy
 from digest.verdicts import Side
+from digest.verdicts.questions import about_price
 
 _LONGEST_ADDRESS_SHOWN = 60
+_HARMLESS = frozenset({"", "http", "https", "mailto", "tel"})
+_CORRECT_PAGE = "Look at the page; if it is wrong, have it corrected there."
+_TAKE_OUT = "Take the entry out on the desk."
 _SAID: dict[Verdict | None, str] = {"ship": "ship", "mixed": "mixed", "skip": "skip", None: "no verdict"}
 
 
 def nothing_in_it(sheet: Sheet) -> Iterator[Problem]:
     if not sheet.copy.entries:
-        mend = f"Skip the week: digest edition skip {sheet.copy.week} --why …"
+        mend = f"Bring one in on the desk, or skip the week: digest edition skip {sheet.copy.week} --why …"
         yield Problem("block", "no-entries", "edition", "There is no entry in it.", mend)
 
 
@@ -27,7 +32,7 @@ def withdrawn(sheet: Sheet) -> Iterator[Problem]:
     for entry in sheet.copy.entries:
         if entry.position in sheet.withdrawn:
             because = sheet.withdrawn[entry.position].rstrip(".") or "no reason was given"
-            yield Problem("block", "withdrawn", place(entry), f"The comparison was withdrawn: {because}.", _skip(sheet))
+            yield Problem("block", "withdrawn", place(entry), f"The comparison was withdrawn: {because}.", _TAKE_OUT)
 
 
 def without_words(sheet: Sheet) -> Iterator[Problem]:
@@ -45,7 +50,7 @@ def page_changed(sheet: Sheet) -> Iterator[Problem]:
                 "page-changed",
                 place(entry),
                 "Its page says something else now than when this was drafted.",
-                "Compare the entry with the page before you approve.",
+                "Refresh the entry on the desk.",
             )
 
 
@@ -60,7 +65,7 @@ def printed_twice(sheet: Sheet) -> Iterator[Problem]:
                 "printed-twice",
                 together([entry.position for entry in entries], entries[0].summary.headline),
                 "The same two tools are compared more than once.",
-                _skip(sheet),
+                "Take one of them out on the desk.",
             )
 
 
@@ -91,6 +96,20 @@ def _link(where: str, url: str | None) -> Iterator[Problem]:
             yield Problem("block", "unsafe-link", where, what, "It must begin with https://.")
 
 
+def introduction_links(sheet: Sheet) -> Iterator[Problem]:
+    """What an editor wrote as a link and the mail prints as mere words, for it leads nowhere that a mail may lead."""
+    for url in dict.fromkeys(links_of(sheet.copy.introduction)):
+        if safe_link(url) is None:
+            shown = shorten(url, _LONGEST_ADDRESS_SHOWN)
+            if _scheme(url) in _HARMLESS:
+                what = f"This address cannot be linked, so it stands there as mere words: {shown}"
+                mend = "Write the whole web address, beginning with https://."
+                yield Problem("warn", "no-link", "introduction", what, mend)
+            else:
+                what = f"A link leads to no web address: {shown}"
+                yield Problem("block", "unsafe-link", "introduction", what, "It must begin with https://.")
+
+
 def _scheme(url: str) -> str:
     try:
         return urlsplit(url).scheme.lower()
@@ -104,12 +123,23 @@ def open_questions(sheet: Sheet) -> Iterator[Problem]:
     for entry in sheet.copy.entries:
         for question in entry.summary.questions:
             asked[question].append(entry)
+    labels = set(_labels_against_prices(sheet))
     for question, entries in asked.items():
         positions = [entry.position for entry in entries]
         where = (
             together(positions, entries[0].summary.headline) if len(entries) == 1 else f"entries {listed(positions)}"
         )
-        yield Problem("warn", "question", where, question, "Look at the page; if it is wrong, have it corrected there.")
+        if question in labels:
+            yield Problem("warn", "label-against-price", where, question, _CORRECT_PAGE)
+        else:
+            yield Problem("warn", "question", where, question, _CORRECT_PAGE)
+
+
+def _labels_against_prices(sheet: Sheet) -> Iterator[str]:
+    """The questions that ask why a tool's label says another price than its pricing text."""
+    for facts in sheet.facts.values():
+        for tool in facts.tools:
+            yield from about_price(tool)
 
 
 def namesakes(sheet: Sheet) -> Iterator[Problem]:
@@ -177,8 +207,3 @@ def _first_entries(sheet: Sheet) -> dict[str, tuple[EntryCopy, Side]]:
 
 def _sides(entry: EntryCopy) -> tuple[Side, Side]:
     return entry.summary.left, entry.summary.right
-
-
-def _skip(sheet: Sheet) -> str:
-    """The one way out as long as entries cannot be dropped one by one."""
-    return f"Skip the week: digest edition skip {sheet.copy.week} --why …; its comparisons stand again next week."

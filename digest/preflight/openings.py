@@ -23,6 +23,12 @@ _LOUD = re.compile(
     r"|!|\?{2,}",
     re.IGNORECASE,
 )
+_SUPERLATIVE = re.compile(
+    r"\b(?:first|only|best|worst|never|always|every|nobody|no one|none|most|least|"
+    r"(?:fast|slow|cheap|larg|bigg|small|strong|weak|high|low|new|old|bright|smart|easi|hard|saf|clos|clear|"
+    r"sharp|deep|simpl|rich|clean|great|hott|cool|crazi)est)\b",
+    re.IGNORECASE,
+)
 _TALLY = re.compile(r"(?<![\w.,])(\d+)\s?[–—-]\s?(\d+)(?!\w)")
 _FIGURE = re.compile(r"(?P<sign>[$€£¥₪]\s?)?(?<!\w)(?P<bare>[^\W\d_]*+\d(?:[\w.,]*\w)?)(?P<percent>\s?%)?")
 _MARKS = re.compile(r"[\u200e\u200f\u2066-\u2069]")
@@ -90,6 +96,25 @@ def subject_figures(view: View) -> Iterator[Problem]:
                 "subject",
                 f"{listed(sorted(absent))} {'stands' if len(absent) == 1 else 'stand'} nowhere in the mail.",
                 "Correct the figure, or take it out of the subject.",
+            )
+            return
+
+
+def subject_superlatives(view: View) -> Iterator[Problem]:
+    """Who is first, best or the only one is a fact that the mail has to state."""
+    claims = dict.fromkeys(
+        found.casefold() for found in _SUPERLATIVE.findall(_without_names(view.rendering.subject, view.sheet))
+    )
+    for part in view.parts:
+        absent = [claim for claim in claims if not re.search(rf"\b{claim}\b", part.visible, re.IGNORECASE)]
+        if absent:
+            yield Problem(
+                "warn",
+                "subject-superlative",
+                "subject",
+                f"{listed([f'“{claim}”' for claim in absent])} {'stands' if len(absent) == 1 else 'stand'} nowhere in "
+                "the mail.",
+                "Say in the mail what makes it so, or take it out of the subject.",
             )
             return
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Literal
 
 from digest.facts import ComparisonFacts, Verdict
+from digest.preflight.catalogue import CHECKS
 from digest.rendering import Rendering
 from digest.text_layout import shorten
 from digest.variants import EditionCopy, EntryCopy
@@ -14,24 +17,91 @@ from digest.variants import EditionCopy, EntryCopy
 Level = Literal["block", "warn", "info"]
 
 _LONGEST_NAME = 80  # columns
+_KEY_LENGTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """Who answers for a blocking problem, and why."""
+
+    by: str
+    why: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to look at: how bad, where, what, and how to mend it. `code` is stable, for machines and overrides."""
+    """One thing to look at: how bad, where, what, and how to mend it. `code` is stable, for machines."""
 
     level: Level
     code: str
     where: str
     what: str
     mend: str
+    overridden: Overridden | None = None
+
+    @property
+    def key(self) -> str:
+        """The same as long as this very problem stands in the same words: what an override holds for."""
+        words = f"{self.code}\n{self.where}\n{self.what}"
+        return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:_KEY_LENGTH]
 
     @property
     def blocks(self) -> bool:
-        return self.level == "block"
+        return self.level == "block" and self.overridden is None
+
+    @property
+    def final(self) -> bool:
+        """Blocks whatever anybody answers for: see `catalogue`."""
+        return self.level == "block" and CHECKS[self.code].final
+
+    @property
+    def mark(self) -> str:
+        """The level, or that somebody answers for it."""
+        return "overridden" if self.overridden else self.level
+
+    def described(self) -> dict[str, Any]:
+        """For machines."""
+        words = {name: getattr(self, name) for name in ("level", "code", "where", "what", "mend", "key", "final")}
+        return {**words, "overridden": asdict(self.overridden) if self.overridden else None}
 
     def __str__(self) -> str:
-        return f"[{self.level}] {self.where}: {self.what} {self.mend}".strip()
+        mend = f"Overridden by {self.overridden.by}: {self.overridden.why}" if self.overridden else self.mend
+        return f"[{self.mark}] {self.where}: {self.what} {mend}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an address answered when it was last asked. `is_dead` None: it has not been asked lately."""
+
+    is_dead: bool | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """What was found out about the provider's account. `ok` None: it could not be found out.
+
+    `needed`: without it no mail is taken.
+    """
+
+    name: str
+    ok: bool | None
+    words: str
+    needed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """Who the mail is from, where its answers go and what its links begin with, beside the From address."""
+
+    from_name: str
+    reply_to: str
+    list_id: str
+    site_url: str
+    unsubscribe_email: str | None = None
+    rehearses: bool = False
+    """The provider is a stand-in on this machine: nothing leaves it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +132,13 @@ class Sheet:
     from_email: str
     through_provider: bool
     """False: mails go to the outbox."""
+    senders: Senders | None = None
+    own_words: Mapping[str, str] = field(default_factory=dict)
+    """What editors wrote with their own hands, by place."""
+    links: Mapping[str, Asked] = field(default_factory=dict)
+    """Every address of the mail that the clock asks, with what it answered."""
+    way_out: Sequence[WayOut] | None = None
+    """What was found out about the account within a day; None where no account is used, empty where nothing was."""
 
 
 def place(entry: EntryCopy, name: str | None = None) -> str:

@@ -11,17 +11,16 @@ from typing import Any, Literal
 from selectolax.lexbor import LexborHTMLParser
 
 from digest.facts import clean
+from digest.preflight.painting import Painted, painted
 from digest.preflight.sheet import Sheet
 from digest.rendering import Rendering
 from digest.rendering.introduction import plain
-from digest.variants import Arrangement, EntryCopy, arrange, in_topics, variant_key
+from digest.variants import Arrangement, EntryCopy, arrange, variant_key, wishes_there_can_be
 
 HEADINGS = "h1,h2,h3,h4,h5,h6"
 
 # They fence off text that reads from right to left: where they stand is a matter of layout, as with blanks.
 _MARKS = re.compile(r"[\u061c\u200e\u200f\u2066-\u2069]")
-# 2,048 selections of entries take about 30 ms to try; eight entries have at most 256.
-_MOST_SELECTIONS = 2048
 
 
 @lru_cache(maxsize=1024)
@@ -75,6 +74,11 @@ class View:
         return LexborHTMLParser(self.rendering.html) if self.rendering.html else None
 
     @cached_property
+    def painted(self) -> list[Painted]:
+        """Every piece of its visible text as it looks; nothing for plain text."""
+        return list(painted(self.tree)) if self.tree else []
+
+    @cached_property
     def hrefs(self) -> tuple[str, ...]:
         links = self.tree.css("a[href]") if self.tree else []
         return tuple(link.attributes.get("href") or "" for link in links)
@@ -119,31 +123,10 @@ def _selection(rendering: Rendering) -> str:
 def _arrangements(entries: Sequence[EntryCopy], keys: Collection[str]) -> dict[str, Arrangement]:
     """By key. A rendering knows its key but not its topics, so the wishes that differ are tried until all are found."""
     found: dict[str, Arrangement] = {}
-    for topics in _wishes(entries):
+    for topics in wishes_there_can_be(entries):
         key = variant_key(entries, topics, text_only=False)
         if key in keys and key not in found:
             found[key] = arrange(entries, topics)
         if len(found) == len(keys):
             break
     return found
-
-
-def _wishes(entries: Sequence[EntryCopy]) -> Iterator[frozenset[str] | None]:
-    """One wish for each selection of entries that topics can make."""
-    yield None
-    selections: dict[frozenset[int], frozenset[str]] = {_shown(entries, frozenset()): frozenset()}
-    yield frozenset()
-    for category in sorted({category for entry in entries for category in entry.categories}):
-        for narrower in list(selections.values()):
-            wish = narrower | {category}
-            shown = _shown(entries, wish)
-            if shown in selections:
-                continue
-            if len(selections) >= _MOST_SELECTIONS:
-                return
-            selections[shown] = wish
-            yield wish
-
-
-def _shown(entries: Sequence[EntryCopy], topics: frozenset[str]) -> frozenset[int]:
-    return frozenset(entry.position for entry in entries if in_topics(entry, topics))

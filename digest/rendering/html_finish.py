@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import chain, repeat
 
 # RFC 5322, 2.1.1: at most 998 octets between two line ends.
@@ -65,8 +66,9 @@ def break_lines(html: str) -> str:
             line = closed + piece
         else:
             line += _STAY[glue] + piece
-        *whole, line = line.split("\n")
-        lines += whole
+        if "\n" in piece:
+            *whole, line = line.split("\n")
+            lines += whole
     return "\n".join([*lines, line])
 
 
@@ -92,7 +94,7 @@ def _pieces(html: str) -> Iterator[tuple[str | None, str]]:
 
 def _parts(found: re.Match[str]) -> Iterator[tuple[str | None, str]]:
     if found["tag"]:
-        return _tag(found[0])
+        return iter(_tag(found[0]))
     if found["word"]:
         return _word(found[0])
     if found["verbatim"] == "title":
@@ -101,17 +103,15 @@ def _parts(found: re.Match[str]) -> Iterator[tuple[str | None, str]]:
     return iter([(None, found[0])])
 
 
-def _tag(tag: str) -> Iterator[tuple[str | None, str]]:
+# A mail is made of a few dozen tags over and over.
+@lru_cache(maxsize=4096)
+def _tag(tag: str) -> tuple[tuple[str | None, str], ...]:
     first, *others = _NAME_OR_ATTRIBUTE.findall(tag)
     if not others:
-        yield None, first[:-1]
-        yield _IN_TAG, ">"
-        return
-    yield None, first
-    for other in others:
-        # A label of many words is parted at its blanks; an address has none.
-        for part in [other] if len(other) <= _LONG_WORD else other.split(" "):
-            yield _BLANK, part
+        return (None, first[:-1]), (_IN_TAG, ">")
+    # A label of many words is parted at its blanks; an address has none.
+    parts = (part for other in others for part in ([other] if len(other) <= _LONG_WORD else other.split(" ")))
+    return (None, first), *((_BLANK, part) for part in parts)
 
 
 def _word(word: str) -> Iterator[tuple[str | None, str]]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 
 from digest.errors import DigestError
 
@@ -97,13 +98,23 @@ _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _DEEPEST = 60
 
 
-@dataclass
+@dataclass(slots=True)
 class _Token:
     kind: str
     line: int
     raw: str
     name: str = ""
-    attributes: list[tuple[str, str]] = field(default_factory=list)
+    element: _Element | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Element:
+    """An opening tag, wherever it stands: what is wrong with it, and how it is written."""
+
+    kind: str
+    name: str
+    problem: str | None
+    written: str
 
 
 def normalise(source: str, *, template: str) -> Source:
@@ -111,9 +122,7 @@ def normalise(source: str, *, template: str) -> Source:
     source = source.replace("\r\n", "\n").replace("\r", "\n")
     tokens = list(_tokens(source, template))
     _refuse_wrong_nesting(tokens, template)
-    for token in tokens:
-        if token.kind in {"open", "void"}:
-            _refuse_wrong_element(token, template)
+    _refuse_wrong_elements(tokens, template)
     return _written(tokens)
 
 
@@ -137,8 +146,17 @@ def _token(found: re.Match[str], line: int) -> _Token:
     name = found["name"].lower()
     if found["closing"]:
         return _Token("close", line, raw, name)
-    kind = "void" if found["selfclosing"] or name in _VOID else "open"
-    return _Token(kind, line, raw, name, _NAME_AND_VALUE.findall(found["attributes"]))
+    element = _element(name, found["attributes"], is_closed=bool(found["selfclosing"]))
+    return _Token(element.kind, line, raw, name, element)
+
+
+# An edition is made of a few dozen tags over and over: what is remembered halves the work.
+@lru_cache(maxsize=4096)
+def _element(name: str, attributes: str, *, is_closed: bool) -> _Element:
+    kind = "void" if is_closed or name in _VOID else "open"
+    found = _NAME_AND_VALUE.findall(attributes)
+    values = "".join(f' {attribute}="{_value(name, attribute, value)}"' for attribute, value in found)
+    return _Element(kind, name, _problem(name, found), f"<{name}{values}{' /' if kind == 'void' else ''}>")
 
 
 def _refuse_wrong_nesting(tokens: list[_Token], template: str) -> None:
@@ -159,24 +177,24 @@ def _refuse_wrong_nesting(tokens: list[_Token], template: str) -> None:
         raise BadSource(template, stack[-1].line, stack[-1].raw, f"<{stack[-1].name}> is never closed")
 
 
-def _refuse_wrong_element(token: _Token, template: str) -> None:
+def _refuse_wrong_elements(tokens: list[_Token], template: str) -> None:
     """Unknown elements and attributes are not errors to the renderer: they vanish, and what they held with them."""
-    problem = _problem(token)
-    if problem:
-        raise BadSource(template, token.line, token.raw, problem)
+    for token in tokens:
+        if token.element is not None and token.element.problem:
+            raise BadSource(template, token.line, token.raw, token.element.problem)
 
 
-def _problem(token: _Token) -> str | None:
-    names = [name for name, _ in token.attributes]
+def _problem(element: str, attributes: list[tuple[str, str]]) -> str | None:
+    names = [name for name, _ in attributes]
     if len(names) != len(set(names)):
         return "an attribute is given twice"
-    allowed = _ALLOWED.get(token.name, _HTML_ATTRIBUTES if token.name in _HTML else None)
+    allowed = _ALLOWED.get(element, _HTML_ATTRIBUTES if element in _HTML else None)
     if allowed is None:
         # Inside mj-attributes an mj-class is the only other name, and we do without.
-        return f"<{token.name}> is not an element we use"
-    for name, value in token.attributes:
+        return f"<{element}> is not an element we use"
+    for name, value in attributes:
         if name not in allowed:
-            return f"<{token.name}> has no attribute {name}"
+            return f"<{element}> has no attribute {name}"
         if name == "href" and not _SAFE_HREF.match(value):
             return "an address must be http, https or mailto"
         if _SHORT_COLOUR.search(value) and name in {"style", "bgcolor", "color", "background-color", "border"}:
@@ -209,10 +227,7 @@ def _piece(token: _Token, inside: list[str], before: _Token | None, after: _Toke
         return token.raw
     if token.kind == "text":
         return _ascii(_text(token.raw, inside, before, after))
-    if token.kind == "close":
-        return f"</{token.name}>"
-    attributes = "".join(f' {name}="{_value(token.name, name, value)}"' for name, value in token.attributes)
-    return f"<{token.name}{attributes}{' /' if token.kind == 'void' else ''}>"
+    return token.element.written if token.element is not None else f"</{token.name}>"
 
 
 def _text(text: str, inside: list[str], before: _Token | None, after: _Token | None) -> str:

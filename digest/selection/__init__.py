@@ -2,18 +2,19 @@
 
 Everything that stands is ranked by score. Then the edition is filled one entry at a time with the best comparison
 whose tools and category the entries so far have not worn out: a tool has a cap, and every repetition costs points.
+What an editor has pinned is in before anything is chosen, whatever its score, and counts for every cap.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
 from digest.facts import ToolFacts
-from digest.selection.filling import Deduction, Filling, Ranked, Rules, already_in, by_rank
+from digest.selection.filling import Deduction, Filling, Ranked, Rules, by_rank
 from digest.selection.judged import FULL, Judged
 from digest.selection.scoring import RECOVERED, Part, PartName, Weights, listed, score
 from digest.selection.standing import NEVER_SEEN, Known, Standing
@@ -80,12 +81,17 @@ class Selection:
         return tuple(one for one in self.considered if one.near_miss)
 
 
-def choose(standing: Sequence[Standing], *, week: Week, rules: Rules | None = None) -> Selection:
-    """Decide what the edition of `week` contains. Every comparison comes back exactly once, with its reason."""
+def choose(
+    standing: Sequence[Standing], *, week: Week, rules: Rules | None = None, pinned: Collection[int] = ()
+) -> Selection:
+    """Decide what the edition of `week` contains. Every comparison comes back exactly once, with its reason.
+
+    `pinned` are keys that are in, even when they alone are more than the rules would take, or withdrawn.
+    """
     rules = rules or Rules()
     ranked = _ranked(standing, week, rules)
     edition = Filling(rules)
-    edition.fill(ranked)
+    edition.fill(ranked, pinned)
     positions = {entry.rank: place for place, entry in enumerate(sorted(edition.entries, key=by_rank), start=1)}
     near = _near_misses(ranked, edition)
     reasons = _Reasons(ranked, edition, positions)
@@ -210,10 +216,15 @@ class _Reasons:
         self.gaps = sorted((one.gap for one in ranked if not one.withdrawn), reverse=True)
 
     def deductions(self, one: Ranked) -> tuple[Deduction, ...]:
+        if one in self.edition.pinned:
+            return ()
         entry = self.preferred.get(one.rank, one)
         return self.before[entry.rank].deductions_from(one) if entry.rank in self.before else ()
 
     def chosen(self, one: Ranked) -> str:
+        if one in self.edition.pinned:
+            though = ", though the page is withdrawn" if one.withdrawn else ""
+            return f"pinned by an editor, ranked {_ordinal(one.rank)}{though}"
         parts = sorted((part for part in one.parts if part.points and self._distinguishes(part)), key=_by_points)
         records = [part for part in parts if self._is_record(one, part)]
         told = [_ALONE_AT_THE_TOP[part.name] + part.words for part in records]
@@ -251,7 +262,13 @@ class _Reasons:
             return f"ranked {_ordinal(one.rank)}, but {costs}; {instead}"
         if self.edition.full and one.rank > max(self.positions):
             return f"ranked {_ordinal(one.rank)}, and the edition holds {self._room}"
-        return already_in(self.edition.worn_out(one), self.rules.per_tool)
+        if self.edition.worn_out(one):
+            return self.edition.worn_out_in_words(one)
+        pinned = len(self.edition.pinned)
+        return (
+            f"ranked {_ordinal(one.rank)}, and the edition holds {self._room}, "
+            f"with {number(pinned)} {'entry' if pinned == 1 else 'entries'} pinned"
+        )
 
     @property
     def _room(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Self
 
@@ -93,13 +93,19 @@ class Filling:
     tools: Counter[str] = field(default_factory=Counter)
     categories: Counter[str] = field(default_factory=Counter)
     pairs: dict[frozenset[str], Ranked] = field(default_factory=dict)
+    pinned: list[Ranked] = field(default_factory=list)
+    """Those of the entries that are in whatever their score."""
 
     @property
     def full(self) -> bool:
         return len(self.entries) >= self.rules.max_entries
 
-    def fill(self, ranked: Sequence[Ranked]) -> None:
-        """Until it is full, or nothing is open any more."""
+    def fill(self, ranked: Sequence[Ranked], pinned: Collection[int] = ()) -> None:
+        """The pinned ones first, by key; then the best until it is full, or nothing is open any more."""
+        for one in ranked:
+            if one.standing.key in pinned:
+                self.add(one)
+                self.pinned.append(one)
         while not self.full and (best := self._best(ranked)):
             self.add(best)
 
@@ -129,15 +135,24 @@ class Filling:
     def open_to(self, one: Ranked) -> bool:
         return not (one.withdrawn or one.pair in self.pairs or self.worn_out(one))
 
-    def worn_out(self, one: Ranked) -> list[str]:
-        """The names of its tools that are in as many entries as a tool may be."""
-        return [name for tool, name in one.tools.items() if self.tools[tool] >= self.rules.per_tool]
+    def worn_out(self, one: Ranked) -> bool:
+        """Whether one of its tools is in as many entries as a tool may be."""
+        return any(self.tools[tool] >= self.rules.per_tool for tool in one.tools)
+
+    def worn_out_in_words(self, one: Ranked) -> str:
+        """Axolotl v0.16 is already in two entries: what keeps it out. Pinned entries may be more than the cap."""
+        names: dict[int, list[str]] = {}
+        for tool, name in one.tools.items():
+            if self.tools[tool] >= self.rules.per_tool:
+                names.setdefault(self.tools[tool], []).append(name)
+        return listed([already_in(some, times) for times, some in sorted(names.items())])
 
     def preferred_to(self, one: Ranked) -> Ranked | None:
         """The last entry that was chosen although `one`, which ranks better, could have been."""
         if not self.open_to(one):
             return None
-        return next((entry for entry in reversed(self.entries) if entry.rank > one.rank), None)
+        chosen = self.entries[len(self.pinned) :]
+        return next((entry for entry in reversed(chosen) if entry.rank > one.rank), None)
 
     def deductions_from(self, one: Ranked) -> tuple[Deduction, ...]:
         """What repeating costs it now, in words."""

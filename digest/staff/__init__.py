@@ -104,9 +104,23 @@ def on_staff(session: Session) -> Sequence[Staff]:
     return session.scalars(sa.select(Staff).where(Staff.removed_at.is_(None)).order_by(Staff.email_key)).all()
 
 
+def has_anybody(session: Session) -> bool:
+    """Whether anybody would get a notice."""
+    return session.scalar(sa.select(sa.exists().where(Staff.removed_at.is_(None)))) or False
+
+
 def names(session: Session) -> dict[str, str]:
     """Whose address stands behind each "staff 3" of the audit log, those who left included."""
     return {f"staff {row.id}": row.email for row in session.execute(sa.select(Staff.id, Staff.email))}
+
+
+def known_as(session: Session, by: str) -> str:
+    """The "staff 3" behind an address of somebody who is or was on the staff; anybody else as they were named."""
+    try:
+        known = _known(session, _address(by))
+    except NotAnAddress:
+        return by
+    return by if known is None else f"staff {known.id}"
 
 
 def _known(session: Session, address: Address) -> Staff | None:

@@ -18,13 +18,14 @@ def about(tools: tuple[ToolFacts, ToolFacts]) -> tuple[str, ...]:
 
 
 def _about_one(tool: ToolFacts) -> Iterator[str]:
-    yield from _price(tool)
+    yield from about_price(tool)
     yield from _panel(tool)
     yield from _community(tool)
     yield from _reviewers(tool)
 
 
-def _price(tool: ToolFacts) -> Iterator[str]:
+def about_price(tool: ToolFacts) -> Iterator[str]:
+    """Where the entry label says another price than the pricing text."""
     if prices.disagree(tool):
         yield (
             f"{tool.name}: the entry label says “{tool.entry}”, the pricing text “{tool.pricing}”. "

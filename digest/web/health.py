@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 
-from digest import jobs, migrations
+from digest import job_runs, migrations
 from digest.bootstrap import Services
 from digest.web.pages import services_of
 
@@ -44,7 +44,7 @@ def _checks(services: Services, now: datetime) -> dict[str, str]:
                 "migrations": f"at {found}, should be {migrations.head()}: run `digest db upgrade`",
             }
         with services.database.reading() as session:
-            beat = jobs.last_heartbeat(session)
+            beat = job_runs.last_heartbeat(session)
     except SQLAlchemyError as why:
         # What the driver says may name hosts and users: it goes to the log, not to whoever asks.
         log.warning("not ready", why=str(why).splitlines()[0])

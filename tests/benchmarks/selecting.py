@@ -74,7 +74,7 @@ def _measure(kind: str, sizes: list[int], *, profile: bool) -> None:
         for size in sizes:
             url = stack.enter_context(fresh_database(kind, folder / f"{kind}{size}"))
             programs[size] = send.services(url)
-            _fill(programs[size].database, size)
+            fill(programs[size].database, size)
         taken: dict[int, list[tuple[float, float]]] = {size: [] for size in sizes}
         for _ in range(TRIES):
             for size in sizes:
@@ -105,7 +105,7 @@ def _profile(program: Services) -> None:
 # — an archive —
 
 
-def _fill(database: Database, size: int) -> None:
+def fill(database: Database, size: int) -> None:
     chance = random.Random(4)
     weeks = size // A_WEEK
     with database.writing() as session:

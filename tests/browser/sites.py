@@ -20,6 +20,7 @@ from database import Database
 from digest import postman
 from digest.bootstrap import Services
 from digest.people import requests
+from digest.transport import Transport
 from digest.web.app import create_app
 from subscribers.models import Subscriber
 from tests import make
@@ -63,14 +64,14 @@ class Site:
 
 
 @contextmanager
-def served(folder: Path, migrated: Path, **settings: str) -> Iterator[Site]:
-    """A site on a copy of an empty, migrated database."""
+def served(folder: Path, migrated: Path, transport: Transport | None = None, /, **settings: str) -> Iterator[Site]:
+    """A site on a copy of an empty, migrated database; its mails go to a folder unless another way out is given."""
     shutil.copy(migrated, folder / "digest.db")
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         database = Database(f"sqlite:///{folder / 'digest.db'}")
-        services = make.services(database, folder, transport=None, DIGEST_SITE_URL=address, **settings)
+        services = make.services(database, folder, transport=transport, DIGEST_SITE_URL=address, **settings)
         server = uvicorn.Server(
             uvicorn.Config(create_app(services), log_config=None, access_log=False, lifespan="off", ws="none")
         )

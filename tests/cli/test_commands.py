@@ -44,6 +44,9 @@ def run(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         (["edition", "draft", "2031-W01"], 1, "lies too far ahead"),
         (["edition", "send", "latest"], 1, "There is no edition yet"),
         (["edition", "approve", "latest"], 2, "Missing option '--by'"),
+        (["edition", "override", "latest", "0badc0de"], 2, "Missing option '--by'"),
+        (["edition", "override", "latest", "0badc0de", "--by", "edda@example.com"], 2, "--why says why"),
+        (["edition", "override", "latest", "0badc0de", "--by", "e", "--why", "x"], 1, "There is no edition yet"),
         (["edition", "draft", "--now", "soon"], 2, "--now takes a time such as"),
         (["edition", "preview", "latest", "--out", "x"], 1, "There is no edition yet"),
         (["edition", "correct", "latest", "--by", "edda", "--words", "x"], 1, "There is no edition yet"),
@@ -113,6 +116,8 @@ def test_a_week_by_hand(run: Run) -> None:
     stale = run("edition", "approve", "2026-W47", "--by", "edda", "--hash", "0" * 64, *at)
     assert (1, True) == (stale[0], "no longer what you looked at" in stale[2])
     content = json.loads(run("edition", "check", "2026-W47", "--json")[1])["hash"]
+    others = run("edition", "approve", "2026-W47", "--by", "edda", "--hash", content, "--candidates", "20", *at)
+    assert (1, True) == (others[0], "You saw 20 candidates and there are 1 now" in others[2])
     assert 0 == run("edition", "approve", "2026-W47", "--by", "edda", "--hash", content, *at)[0]
 
     late = ("--now", "2026-11-20T09:00:00Z")

@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 
 from database import Database
-from digest import approving, checking, editions, envelopes, intake, proofs
+from digest import approving, checking, editing, editions, envelopes, intake, proofs, sending
 from digest.bootstrap import Services
-from digest.models import Comparison, EditionState, Entry, RenderingRow
+from digest.models import Comparison, EditionState, Entry, RenderingRow, Role
 from digest.preflight import Problem
 from digest.proofs import Envelope, Proof
+from digest.staff import audit
 from tests import make
 from tests.make import APPROVED, SEND, WEEK
 
@@ -151,12 +153,140 @@ def test_another_sender_is_another_content(services: Services) -> None:
         approve(make.with_settings(services, digest_from_name="Somebody else"), seen_hash=seen.content_hash)
 
 
+@pytest.mark.parametrize(("more", "is_refused"), [(10, False), (11, True)])
+def test_other_candidates_than_were_seen(services: Services, more: int, is_refused: bool) -> None:
+    """More than 1 % and more than ten people off: these are not the readers that were looked at."""
+    with services.database.writing() as session:
+        make.audience(session, 40)
+    make.draft(services)
+    with services.database.writing() as session:
+        make.audience(session, more, first=40)
+    if not is_refused:
+        approve(services, seen_candidates=40)
+        return
+    with pytest.raises(approving.AudienceChanged, match="You saw 40 candidates and there are 51 now"):
+        approve(services, seen_candidates=40)
+
+    assert (state(services), frozen(services)) == (EditionState.DRAFT, {})
+    approve(services, seen_candidates=51)
+
+
+def test_an_audience_far_from_last_time_needs_a_yes(services: Services) -> None:
+    """Three last time and a hundred now: refused with the numbers, unless somebody says that it is right."""
+    with services.database.writing() as session:
+        make.audience(session, 3)
+    make.draft(services, week="2026-W46", now=make.CUTOFF - timedelta(weeks=1))
+    earlier = APPROVED - timedelta(weeks=1)
+    approving.approve(services, "2026-W46", by=EDDA, send_at=None, seen_hash=None, now=earlier, although_moved=False)
+    sending.prepare(services, "2026-W46", by="test", now=SEND - timedelta(weeks=1))
+    with services.database.writing() as session:
+        make.audience(session, 97, first=3)
+    make.draft(services)
+    with pytest.raises(approving.AudienceMoved, match="100 candidates, after 3 in 2026-W46; 100 deliveries, after 3"):
+        approve(services, although_moved=False)
+
+    assert state(services) is EditionState.DRAFT
+    approve(services, although_moved=True)
+
+
+def test_a_program_with_another_rule_of_who_gets_it_does_not_send(services: Services) -> None:
+    """Approved under one definition of the audience, or under none, and prepared under another: halted."""
+    make.draft(services)
+    seen = looked_at(services)
+    zone = ZoneInfo("Pacific/Auckland")  # where a month begins at another instant
+    with pytest.raises(approving.ContentChanged):
+        approve(make.with_settings(services, digest_timezone=zone), seen_hash=seen.content_hash)
+    approve(services)
+    with services.database.reading() as session:
+        edition = editions.find(session, WEEK)
+        other = envelopes.current(services).model_copy(update={"audience": "Everybody there ever was."})
+        assert "the rule of who gets an edition changed" in (proofs.changed_since(session, edition, other) or "")
+        edition.envelope = {key: value for key, value in (edition.envelope or {}).items() if key != "audience"}
+        why = proofs.changed_since(session, edition, envelopes.current(services))
+        assert "the rule of who gets an edition changed" in (why or "")
+
+
+# — two people —
+
+
+@pytest.fixture
+def two(services: Services) -> Services:
+    """Where it takes a second person. Edda is staff 1, Erik staff 2, both editors; Otto operates."""
+    with services.database.writing() as session:
+        make.staff(session, EDDA)
+        make.staff(session, "erik@example.com")
+        make.staff(session, "otto@example.com", Role.OPERATOR)
+    found = make.with_settings(services, digest_two_person=True)
+    make.draft(found)
+    return found
+
+
+def write(of: Services, words: str, by: str) -> None:
+    was = looked_at(of).copy.subject
+    editing.write(of.database, WEEK, "subject", was=was, words=words, by=by, now=APPROVED)
+
+
+@pytest.mark.parametrize("name", ["staff 1", EDDA, "EDDA@Example.com"])
+def test_nobody_approves_their_own_words(two: Services, name: str) -> None:
+    """Edda wrote in it, by whichever name she goes: Erik may, and is named; Otto may not approve at all."""
+    write(two, "A subject by Edda herself", "staff 1")
+    with pytest.raises(approving.NeedsAnother, match=r"These may: erik@example\.com\.$"):
+        approve(two, by=name)
+
+    assert state(two) is EditionState.DRAFT
+    approve(two, by="staff 2")
+    with two.database.reading() as session:
+        (line,) = (each for each in audit.lines(session) if each.what == "edition approved")
+    assert (line.by, line.about, line.details["candidates"]) == ("staff 2", WEEK, 0)
+
+
+def test_words_taken_back_are_nobodys(two: Services) -> None:
+    """Edda undid what she wrote: she may approve again."""
+    write(two, "A subject by Edda herself", "staff 1")
+    editing.undo(two.database, WEEK, by="staff 1", now=APPROVED)
+
+    approve(two, by="staff 1")
+
+
+def test_where_both_wrote_nobody_may(two: Services) -> None:
+    """And it is said."""
+    write(two, "A subject by Edda herself", "staff 1")
+    editing.pin(two.database, WEEK, first_comparison(two), on=True, by="staff 2", now=APPROVED)
+    with pytest.raises(approving.NeedsAnother, match="Nobody else on the staff may approve as yet"):
+        approve(two, by="staff 2")
+
+
+def test_who_writes_while_it_is_rendered_does_not_approve(two: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pin changes no word of the mail, and is an author's all the same."""
+    first = first_comparison(two)
+    between(monkeypatch, lambda: editing.pin(two.database, WEEK, first, on=True, by="staff 1", now=APPROVED))
+    with pytest.raises(approving.NeedsAnother):
+        approve(two, by="staff 1")
+
+    assert (state(two), frozen(two)) == (EditionState.DRAFT, {})
+
+
+def first_comparison(of: Services) -> int:
+    with of.database.reading() as session:
+        return editing.read(session, editions.find(session, WEEK)).order[0]
+
+
+def test_one_person_is_enough_where_nobody_asks_for_two(services: Services) -> None:
+    make.draft(services)
+    write(services, "A subject by Edda herself", EDDA)
+
+    approve(services, by=EDDA)
+
+
+# — changed on the way —
+
+
 def between(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Let something happen after everything was rendered and checked, before it is frozen."""
     check = checking.check
 
-    def then_act(*given: Any) -> list[Problem]:
-        found = check(*given)
+    def then_act(*given: Any, now: datetime) -> list[Problem]:
+        found = check(*given, now=now)
         act()
         return found
 

@@ -79,9 +79,8 @@ def test_entries_are_copies(services: Services) -> None:
         edition = editions.find(session, WEEK)
         (entry,) = editions.entries_of(session, edition)
         zone = services.settings.digest_timezone
-        problems = checking.check(
-            session, edition, proofs.proof(session, edition, envelopes.current(services), zone), services
-        )
+        proof = proofs.proof(session, edition, envelopes.current(services), zone)
+        problems = checking.check(session, edition, proof, services, now=CUTOFF + DAY)
     assert ComparisonFacts.model_validate(entry.facts) == page
     assert "$99" not in Summary.model_validate(entry.summary).model_dump_json()
     assert "page-changed" in {problem.code for problem in problems}

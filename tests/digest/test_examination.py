@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from digest import breaker, editions, examination, outcomes, pauses, postman, sending
 from digest.bootstrap import Services
-from digest.models import Batch, BatchState, Letter, RequestKind
+from digest.models import Batch, BatchState, Letter, RequestKind, Role
 from digest.people import erasing, requests
 from digest.transport import Refused
 from subscribers import addresses, roster
@@ -164,3 +164,18 @@ def test_a_kill_switch_left_on_is_said_with_its_mend(services: Services) -> None
 
     assert ok is False
     assert words.startswith("on since 2026-11-17 10:00 UTC by otto@example.com: wrong links; nothing goes out until")
+
+
+def test_two_people_need_two_people(services: Services) -> None:
+    """Where nobody approves their own words, one who may approve is one too few."""
+    two = make.with_settings(services, digest_two_person=True)
+    with services.database.writing() as session:
+        make.staff(session, "edda@example.com")
+        make.staff(session, "otto@example.com", Role.OPERATOR)
+    ok, words = finding(two, "second person")
+    assert (ok, "needs two on the staff who may approve" in words) == (False, True)
+    with services.database.writing() as session:
+        make.staff(session, "erik@example.com")
+
+    assert finding(two, "second person") == (True, "2 on the staff may approve")
+    assert "second person" not in {each.name for each in examination.examine(services, now=NOW)}

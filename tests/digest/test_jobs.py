@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from digest import approving, batches, editions, examination, jobs, sending, stats, tidying
+from digest import (
+    approving,
+    batches,
+    editions,
+    examination,
+    job_runs,
+    jobs,
+    sending,
+    stats,
+    test_mails,
+    tidying,
+)
 from digest.bootstrap import Services
 from digest.models import Edition, EditionLog, EditionState, JobRun, Letter, LetterState, Pause
 from tests import make
@@ -245,6 +256,37 @@ def test_blockers_forbid_automatic_approval(services: Services) -> None:
     assert "no postal address" in told.context["why"]
 
 
+def test_an_audience_far_from_last_time_is_left_to_a_person(services: Services) -> None:
+    """Nobody was there to say that a hundred more readers are right; the notice has the numbers."""
+    services = auto(services)
+    with services.database.writing() as session:
+        make.audience(session, 3)
+    last_week = CUTOFF - 7 * DAY
+    make.draft(services, week="2026-W46", now=last_week)
+    approving.approve(services, "2026-W46", by="edda", send_at=None, seen_hash=None, now=last_week + HOUR)
+    sending.prepare(services, "2026-W46", by="test", now=SEND - 7 * DAY)
+    with services.database.writing() as session:
+        make.audience(session, 100, first=3)
+    gathered(services)
+
+    assert f"{WEEK} not approved automatically" in jobs.draft(services, shift(CUTOFF))
+    assert edition(services).state is EditionState.DRAFT
+    with services.database.reading() as session:
+        told = session.scalars(sa.select(Letter).where(Letter.kind == "not-approved")).one()
+    assert "103 candidates, after 3 in 2026-W46" in told.context["why"]
+
+
+def test_a_test_mail_is_no_change(services: Services) -> None:
+    """Somebody had it sent to themselves before the clock approves: it does."""
+    gathered(services)
+    jobs.draft(services, shift(CUTOFF))
+    with services.database.writing() as session:
+        make.staff(session, "edda@example.com")
+    test_mails.send(services, WEEK, to=["edda@example.com"], by="staff 1", now=CUTOFF)
+
+    assert jobs.draft(auto(services), shift(CUTOFF + MINUTE)) == f"{WEEK} approved automatically"
+
+
 # — the reminder —
 
 
@@ -444,7 +486,7 @@ def test_tidy_clears_the_outbox_of_what_was_never_finished(services: Services, t
 
 
 def note(services: Services, job: str, at: datetime, *, ok: bool = True, said: str = "", process: str = "p") -> None:
-    jobs.note_run(services, job, started=at, finished=at, ok=ok, said=said, process=process)
+    job_runs.note_run(services, job, started=at, finished=at, ok=ok, said=said, process=process)
 
 
 def runs(services: Services) -> list[tuple[str, int, bool, str]]:
@@ -460,7 +502,7 @@ def test_a_quiet_hour_is_one_row(services: Services) -> None:
 
     assert [times for _, times, _, _ in runs(services)] == [361, 359]
     with services.database.reading() as session:
-        assert jobs.last_heartbeat(session) == SEND + 7190 * SECOND
+        assert job_runs.last_heartbeat(session) == SEND + 7190 * SECOND
 
 
 def test_what_was_said_has_a_row_of_its_own(services: Services) -> None:

@@ -58,7 +58,7 @@ def linked(url: str | None, **more: object) -> Sheet:
 
 NAMESAKE = pages.tool("Brackish 3.0", 2, 1, slug="brackish-scale", category="Health")
 SILENT = pages.tool("Lychgate 2.1", slug="lychgate-2-1")
-MISLABELLED = pages.tool("Fetlock", 3, 1, slug="fetlock", entry="Paid", pricing="Open Source")
+DIVIDED = pages.tool("Fetlock", 3, 1, slug="fetlock", badge="skip")
 CREATOR_ON_BRACKISH = "entry 1, Creator on Brackish 3.0"
 NO_LINK = "also compared, Fetlock vs Umber"
 
@@ -114,13 +114,13 @@ CASES = {
         "warn",
         "question",
         "entry 1, Fetlock vs Corbelkit 1.2",
-        lambda: sheet([comparison(MISLABELLED, CORBELKIT)]),
+        lambda: sheet([comparison(DIVIDED, CORBELKIT)]),
     ),
     "one question about a tool in two entries": Case(
         "warn",
         "question",
         "entries 1 and 2",
-        lambda: sheet([comparison(MISLABELLED, CORBELKIT), comparison(MISLABELLED, ORLOP)]),
+        lambda: sheet([comparison(DIVIDED, CORBELKIT), comparison(DIVIDED, ORLOP)]),
     ),
     "two tools of one name in two entries": Case(
         "warn",
@@ -294,7 +294,7 @@ def test_the_sample_pages_give_nothing_to_block(turn: int) -> None:
     problems = preflight.check(sheet(chosen))
 
     assert not [str(problem) for problem in problems if problem.blocks]
-    assert {problem.code for problem in problems} <= {"question", "namesakes", "no-panel"}
+    assert {problem.code for problem in problems} <= {"question", "label-against-price", "namesakes", "no-panel"}
 
 
 def test_the_worst_comes_first_then_the_order_of_the_mail() -> None:
@@ -324,7 +324,7 @@ def test_a_problem_reads_like_a_colleague() -> None:
 
     assert str(problem) == (
         "[block] entry 2, Orlop Draw vs Tessaline 4: The comparison was withdrawn: the figures were wrong. "
-        "Skip the week: digest edition skip 2026-W47 --why …; its comparisons stand again next week."
+        "Take the entry out on the desk."
     )
 
 

@@ -486,3 +486,73 @@ def test_hash_seeds_do_not_matter() -> None:
 
     assert len(printed) == 1
     assert "passed over" in printed.pop()
+
+
+# — with pins —
+
+
+def pinning(*pinned: int, standing: list[Standing], **rules: Any) -> Selection:
+    return choose(standing, week=W47, rules=Rules(**rules), pinned=pinned)
+
+
+def test_what_is_pinned_is_in_and_says_so() -> None:
+    """The dullest of three, in an edition of one: in, and told why; the best is told what took its place."""
+    standing = [pair(1, LOOM, REED), pair(2, MUSE, tool("Harp", 3)), pair(3, tool("Oboe", 4), tool("Drum", 4))]
+    week = pinning(3, standing=standing, max_entries=1)
+
+    assert sentences(week) == {
+        1: "passed over: ranked 1st, and the edition holds one, with one entry pinned",
+        2: "passed over: ranked 2nd, and the edition holds one, with one entry pinned",
+        3: "chosen: pinned by an editor, ranked 3rd",
+    }
+
+
+def test_caps_count_what_is_pinned() -> None:
+    """A tool of a pinned entry has used up its place; beyond the cap, words say in how many entries it is."""
+    partners = [tool(name, ships) for name, ships in [("Harp", 0), ("Oboe", 1), ("Drum", 2)]]
+    standing = [pair(key, LOOM, partner) for key, partner in enumerate(partners, start=1)]
+    one = pinning(3, standing=standing, per_tool=1)
+    two = pinning(3, 2, standing=standing, per_tool=1)
+
+    assert [each.key for each in one.chosen] == [3]
+    assert sentences(one)[1] == "passed over: Loom is already in one entry"
+    assert sentences(two)[1] == "passed over: Loom is already in two entries"
+
+
+def test_a_pinned_page_that_is_withdrawn_says_so() -> None:
+    """It is the editor's to take out; the checks let nobody approve it."""
+    week = pinning(2, standing=[pair(1, LOOM, REED), pair(2, MUSE, QUILL, withdrawn=True)])
+
+    assert sentences(week)[2].startswith("chosen: pinned by an editor, ranked ")
+    assert sentences(week)[2].endswith(", though the page is withdrawn")
+
+
+@given(any_week, any_rules, st.data())
+def test_pins_hold_and_caps_hold_for_the_rest(standing: list[Standing], rules: Rules, data: st.DataObject) -> None:
+    """Every pinned one is in; nothing beside them takes more room, or of a tool, than the rules leave."""
+    pinned = data.draw(st.sets(st.sampled_from([one.key for one in standing]))) if standing else set()
+    selection = choose(standing, week=W47, rules=rules, pinned=pinned)
+    chosen = {one.key for one in selection.chosen}
+    rest = tuple(one for one in selection.chosen if one.key not in pinned)
+    often = Counter(tool for entry in tools_of(standing, selection.chosen) for tool in entry)
+    withdrawn = {one.key for one in standing if one.facts.withdrawn}
+
+    assert pinned <= chosen
+    assert not rest or len(chosen) <= rules.max_entries
+    assert all(often[tool] <= rules.per_tool for entry in tools_of(standing, rest) for tool in entry)
+    assert not withdrawn & {one.key for one in rest}
+    assert all(one.reason.startswith("pinned by an editor") for one in selection.chosen if one.key in pinned)
+    assert all(one.reason.strip() for one in selection.considered)
+
+
+@given(any_week, any_rules, st.data(), st.randoms(use_true_random=False))
+def test_pins_leave_nothing_to_chance(
+    standing: list[Standing], rules: Rules, data: st.DataObject, chance: random.Random
+) -> None:
+    """The same comparisons and pins in any order give the same selection."""
+    pinned = data.draw(st.lists(st.sampled_from([one.key for one in standing]), unique=True)) if standing else []
+    shuffled = chance.sample(standing, len(standing))
+
+    assert choose(standing, week=W47, rules=rules, pinned=pinned) == choose(
+        shuffled, week=W47, rules=rules, pinned=chance.sample(pinned, len(pinned))
+    )

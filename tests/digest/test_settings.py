@@ -141,9 +141,18 @@ def test_secrets_do_not_show() -> None:
     assert "0123456789abcdef" not in repr(settings)
 
 
-def test_a_safeguard_this_version_lacks_is_not_ignored() -> None:
-    """Whoever sets it believes to be protected, so the program says that they are not."""
-    assert ["DIGEST_TWO_PERSON"] == list(complaints(DIGEST_TWO_PERSON="true"))
+def test_a_second_person_and_no_person_contradict_each_other() -> None:
+    """Two people and automatic approval cannot both be meant; each alone can."""
+    both = complaints(DIGEST_TWO_PERSON="true", DIGEST_APPROVAL="auto")
+    assert both == {"DIGEST_TWO_PERSON": "contradicts DIGEST_APPROVAL=auto: a program is no second person; choose one"}
+    assert Settings.from_env({"DIGEST_TWO_PERSON": "true"}).digest_two_person
+    assert not Settings.from_env({"DIGEST_APPROVAL": "auto"}).digest_two_person
+
+
+def test_yes_and_no_are_read_as_written() -> None:
+    """A safeguard whose value cannot be read is not taken for off."""
+    assert complaints(DIGEST_TWO_PERSON="maybe") == {"DIGEST_TWO_PERSON": 'must be true or false, got "maybe"'}
+    assert not Settings.from_env({"DIGEST_TWO_PERSON": "false"}).digest_two_person
 
 
 def test_postgresql_needs_a_secret_of_its_own() -> None:

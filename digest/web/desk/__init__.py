@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from digest.web.desk import approval, checks, choosing, differences, previews, report, shelf, writing
+from digest.web.desk import approval, checks, choosing, differences, previews, report, shelf, writing, writing_acts
 
 ROUTERS = (
     shelf.router,
@@ -13,4 +13,5 @@ ROUTERS = (
     approval.router,
     report.router,
     writing.router,
+    writing_acts.router,
 )

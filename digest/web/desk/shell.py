@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
 
+from digest import sending
 from digest.models import Edition, EditionState
 from digest.web import sending_words
 from digest.web.pages import services_of
@@ -59,6 +61,8 @@ def desk_page(
 
     `names` are addresses by "staff 3", from `staff.names`.
     """
+    services = services_of(request)
+    leaves = sending.leaves_at(edition, services) if edition.state is EditionState.APPROVED else None
     return staff_page(
         request,
         visitor,
@@ -68,10 +72,12 @@ def desk_page(
         problem=problem,
         edition=edition,
         tabs=BEFORE if edition.begun_at is None else AFTER,
-        at=request.url.path.removeprefix(f"/desk/{edition.week}"),
+        at="".join(f"/{part}" for part in request.url.path.split("/")[3:4]),
         tone=sending_words.TONES[edition.state],
         is_open=edition.state in OPEN_STATES,
         named=lambda by: names.get(by, by),
-        zone=services_of(request).settings.digest_timezone,
+        zone=services.settings.digest_timezone,
+        leaves=leaves,
+        seconds_left=max(0, int((leaves - datetime.now(UTC)).total_seconds())) if leaves else 0,
         **values,
     )
