@@ -271,17 +271,17 @@ def test_both_parts_say_the_same_words(markdown: str) -> None:
 def test_hostile_lengths_cost_little(piece: str) -> None:
     """As long as an introduction can be, rendered whole, in well under a second."""
     markdown = (piece * 8000)[:8000]
-    began = time.perf_counter()
+    began = time.process_time()
 
     mail = rendered(markdown + "a")
 
     assert mail.html is not None
-    assert time.perf_counter() - began < 1.5
+    assert time.process_time() - began < 1.5
 
 
 def test_nested_lists_of_every_depth_cost_little() -> None:
     deep = "\n".join(f"{' ' * depth}- a" for depth in range(120))
-    began = time.perf_counter()
+    began = time.process_time()
 
     assert rendered(deep).html is not None
-    assert time.perf_counter() - began < 1.5
+    assert time.process_time() - began < 1.5
