@@ -134,7 +134,7 @@ def shares(session: Session, edition: Edition, services: Services) -> list[Share
         variants, people = proofs.variants_needed(session, copy)
         return [_share(copy, variant, people[variant.key]) for variant in variants]
     people = _fixed(session, edition) if edition.prepared_at else _wished(session, copy, frozen)
-    found = [_share(copy, _variant(session, copy, key), people.get(key, 0)) for key in frozen]
+    found = [_share(copy, find_variant(session, copy, key), people.get(key, 0)) for key in frozen]
     return sorted(
         found, key=lambda each: (each.topics is not None, 0 if each.topics is None else -each.people, each.key)
     )
@@ -168,10 +168,11 @@ def _rendering(session: Session, edition: Edition, services: Services, envelope:
             raise _no_such(edition.week, key, frozen)
         return proofs.frozen_rendering(edition, session.get_one(RenderingRow, (edition.id, key)))
     copy = editions.copy_of(session, edition, services.settings.digest_timezone)
-    return render(copy, envelope.imprint, _variant(session, copy, key))
+    return render(copy, envelope.imprint, find_variant(session, copy, key))
 
 
-def _variant(session: Session, copy: EditionCopy, key: str) -> Variant:
+def find_variant(session: Session, copy: EditionCopy, key: str) -> Variant:
+    """The variant behind a key. Raises NoSuchVariant."""
     found = variant_called(copy.entries, key)
     if found is None:
         # With very many categories not every wish there can be is tried.

@@ -95,7 +95,7 @@ def numbers(session: Session, edition: Edition) -> Numbers:
         refused=by_state[BatchState.REFUSED]["held"]
         + sum(_set_aside(session, edition, Delivery.refused_because).values()),
         uncertain=by_state[BatchState.UNCERTAIN]["held"],
-        **{outcome: accepted[outcome] for outcome in _OUTCOMES},
+        **{outcome: accepted[outcome] for outcome in OUTCOMES},
         unexpected=_unexpected(by_state),
         batches=_batches(session, edition),
     )
@@ -120,8 +120,10 @@ REACHED = _told(Delivery.delivered_at, Delivery.opened_at, Delivery.clicked_at, 
 REPORTED = sa.or_(REACHED, _told(Delivery.bounced_at, Delivery.hard_bounced_at, Delivery.dropped_at))
 """Its end is known, whatever it is."""
 
+HELD = sa.and_(Delivery.withheld_because.is_(None), Delivery.refused_because.is_(None))
+"""It shares the fate of its batch."""
 _DROPPED, _BOUNCED = Delivery.dropped_at.is_not(None), Delivery.bounced_at.is_not(None)
-_OUTCOMES = {
+OUTCOMES = {
     # One bucket each, in that precedence …
     "dropped": _DROPPED,
     "bounced": sa.and_(sa.not_(_DROPPED), _BOUNCED),
@@ -140,12 +142,11 @@ def _by_batch_state(session: Session, edition: Edition) -> dict[BatchState, dict
     By ranges of ids alone. Told the edition as well, SQLite takes the index that begins with it, and walks through the
     whole edition once for each batch.
     """
-    held = sa.and_(Delivery.withheld_because.is_(None), Delivery.refused_because.is_(None))
     columns: dict[str, Any] = {
-        "held": sa.func.count().filter(held),
-        **{outcome: sa.func.count().filter(held, condition) for outcome, condition in _OUTCOMES.items()},
+        "held": sa.func.count().filter(HELD),
+        **{outcome: sa.func.count().filter(HELD, condition) for outcome, condition in OUTCOMES.items()},
         "reported": sa.func.count().filter(REPORTED),
-        "reported_held": sa.func.count().filter(held, REPORTED),
+        "reported_held": sa.func.count().filter(HELD, REPORTED),
     }
     rows = session.execute(
         sa.select(Batch.state, *columns.values())

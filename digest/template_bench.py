@@ -14,18 +14,16 @@ from threading import Lock
 
 from sqlalchemy.orm import Session
 
-from digest import editions, envelopes, personal, wording
-from digest.batches import Reader
+from digest import editions, envelopes, personal, previewing
 from digest.bootstrap import Services
 from digest.errors import DigestError
 from digest.models import Edition, EditionState, RenderingRow
+from digest.personas import SAMPLE
 from digest.presses import paper_of, press
-from digest.previewing import SAMPLE_EMAIL, SAMPLE_LINK, NoSuchVariant, NotASubscriber
 from digest.proofs import frozen_rendering
 from digest.rendering import TEMPLATES, BadSource, Rendering, TemplateFailed, render
 from digest.text_layout import shorten
-from digest.variants import EditionCopy, Variant, variant_of
-from subscribers import roster
+from digest.variants import EditionCopy, Variant
 from subscribers.models import Subscriber
 
 _AROUND = 4  # lines above and below the one that is wrong
@@ -128,7 +126,7 @@ class Bench:
     def _read(self, session: Session) -> _Copy:
         edition = editions.find(session, self.week)
         words = editions.copy_of(session, edition, self.services.settings.digest_timezone)
-        person = _person(session, self.email) if self.email else None
+        person = previewing.find(session, self.email) if self.email else None
         parts = [*_saved(self.templates), words.model_dump_json(), edition.state, str(edition.approved_hash)]
         if person is not None:
             parts += map(str, (person.email, person.name, person.topics, person.plain_text, person.confirmed_at))
@@ -164,38 +162,16 @@ class Bench:
         return render(copy.words, envelope.imprint, self._variant(session, copy), templates=self.templates)
 
     def _variant(self, session: Session, copy: _Copy) -> Variant:
-        entries, person = copy.words.entries, copy.person
-        if person is not None:
-            return variant_of(entries, person.topics.splitlines() or None, text_only=person.plain_text)
-        wishes = [("", False), ("", True), *((wish.topics, wish.plain_text) for wish in roster.wishes(session))]
-        found = {
-            each.key: each
-            for topics, plain_text in wishes
-            for each in [variant_of(entries, topics.splitlines() or None, text_only=plain_text)]
-        }
-        if self.variant not in found:
-            raise NoSuchVariant(f'Edition {self.week} has no variant "{self.variant}"; it has {", ".join(found)}.')
-        return found[self.variant]
+        key = self.variant
+        if copy.person is not None:
+            key = previewing.variant_for(session, copy.edition, self.services, copy.person)
+        return previewing.find_variant(session, copy.words, key)
 
     def _fields(self, rendering: Rendering, person: Subscriber | None, now: datetime) -> Mapping[str, str]:
         paper = paper_of(rendering, self.week, envelopes.current(self.services))
-        (recipient,) = press(paper, self.week, self.services).recipients([_reader(person, now)])
+        reader = previewing.reader_of(person) if person else previewing.made_up(SAMPLE, now=now)
+        (recipient,) = press(paper, self.week, self.services).recipients([reader])
         return recipient.substitutions
-
-
-def _person(session: Session, email: str) -> Subscriber:
-    person = roster.find(session, email)
-    if person is None:
-        raise NotASubscriber(f"{email} has not signed up; leave --as out for a sample reader.")
-    return person
-
-
-def _reader(person: Subscriber | None, now: datetime) -> Reader:
-    """That subscriber, or a sample reader whose links lead nowhere."""
-    if person is None:
-        return Reader(0, SAMPLE_EMAIL, "Sample Reader", SAMPLE_LINK, wording.quarter(now), None)
-    confirmed = wording.quarter(person.confirmed_at) if person.confirmed_at else None
-    return Reader(0, person.email, person.name, person.link_id, confirmed, person.basis)
 
 
 def _same_as_approved(session: Session, edition: Edition, rendering: Rendering) -> bool | None:

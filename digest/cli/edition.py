@@ -12,6 +12,7 @@ import typer
 from digest import (
     approving,
     checking,
+    corrections,
     drafting,
     editions,
     envelopes,
@@ -32,6 +33,7 @@ from digest.errors import DigestError
 from digest.models import Edition
 from digest.preflight import Problem
 from digest.settings import is_loopback
+from digest.staff import audit
 from digest.weeks import Week
 
 app = typer.Typer(no_args_is_help=True, help="One week's digest, from draft to numbers.")
@@ -333,6 +335,26 @@ def skip(week: WeekArgument, why: Why) -> None:
 def reopen(week: WeekArgument, why: Why) -> None:
     """Approved or skipped → draft."""
     _move(week, why, editions.reopen)
+
+
+@app.command()
+def correct(
+    week: WeekArgument,
+    words: Annotated[str, typer.Option("--words", metavar="TEXT", help="What was wrong, and what is right.")],
+    by: Annotated[
+        str, typer.Option("--by", metavar="EMAIL", help="Who corrects; kept as given.", callback=console.somebody)
+    ],
+) -> None:
+    """Publish a dated note on an edition that went out. It cannot be changed or taken back."""
+    now = console.real_now()
+    with opened() as services:
+        with services.database.writing() as session:
+            edition = editions.find(session, week)
+            added = corrections.add(session, edition, words=words, by=by, now=now)
+            if added:
+                audit.note(session, by=audit.COMMAND_LINE, what="edition corrected", about=edition.week, now=now)
+        where = f"{services.settings.digest_site_url}/archive/{edition.week}"
+    console.say(f"{'published on' if added else 'nothing was changed: that stands already on'} {where}")
 
 
 def _move(week: str, why: str, move: Any, *, by: str = SHELL) -> None:

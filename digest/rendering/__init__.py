@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ from digest.verdicts import ScoreboardLine, scoreboard
 __all__ = [
     "AlsoCompared",
     "BadSource",
+    "DatedNote",
     "EditionCopy",
     "EntryCopy",
     "Imprint",
@@ -101,6 +103,14 @@ class Imprint:
         lines = [typeset(line) for line in (self.postal_address or "").splitlines()]
         address = "\n".join(line for line in lines if line) or None
         return Imprint(typeset(self.newsletter_name), self.site_url.rstrip("/"), address)
+
+
+@dataclass(frozen=True, slots=True)
+class DatedNote:
+    """A correction as the page of the archive shows it."""
+
+    day: date
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +157,19 @@ def render(copy: EditionCopy, imprint: Imprint, variant: Variant, *, templates: 
 
 
 def render_web(
-    copy: EditionCopy, imprint: Imprint, *, previous: str | None = None, following: str | None = None
+    copy: EditionCopy,
+    imprint: Imprint,
+    *,
+    previous: str | None = None,
+    following: str | None = None,
+    notes: Sequence[DatedNote] = (),
 ) -> str:
-    """The edition's page in the archive: the same mail without personal parts. Neighbours are weeks."""
+    """The edition's page in the archive: the same mail without personal parts. Neighbours are weeks.
+
+    `notes` correct what was printed; they stand above it, in their order.
+    """
     context = _edition_context(clean_copy(copy), imprint.cleaned(), None, None)
-    return _html("edition/body.mjml", context | {"previous": previous, "following": following})
+    return _html("edition/body.mjml", context | {"previous": previous, "following": following, "notes": notes})
 
 
 def render_mail(kind: str, imprint: Imprint, context: Mapping[str, object]) -> Mail:
@@ -178,6 +196,7 @@ def _edition_context(
         "title": _title(f"{copy.subject} · {imprint.newsletter_name}"),
         "previous": None,
         "following": None,
+        "notes": (),
     }
 
 

@@ -6,10 +6,10 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 from markupsafe import Markup
 
-from digest import archive, editions
+from digest import archive, corrections, editions
 from digest.models import Edition
 from digest.proofs import Envelope
-from digest.rendering import render_web
+from digest.rendering import DatedNote, render_web
 from digest.web.pages import page, services_of
 from digest.weeks import BadWeek, Week
 
@@ -46,7 +46,9 @@ def edition(request: Request, week: str) -> Response:
         copy = editions.copy_of(session, found, services.settings.digest_timezone)
         imprint = Envelope.model_validate(found.envelope).imprint
         previous, following = archive.neighbours(session, found)
-    html = render_web(copy, imprint, previous=previous, following=following)
+        notes = corrections.notes_on(session, found)
+    dated = [DatedNote(note.at.astimezone(services.settings.digest_timezone).date(), note.words) for note in notes]
+    html = render_web(copy, imprint, previous=previous, following=following, notes=dated)
     headers = {"Cache-Control": FOR_A_WHILE, "Content-Security-Policy": MAIL_SECURITY_POLICY}
     return HTMLResponse(_with_ways(html, previous, following), headers=headers)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Literal
@@ -13,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware.base import RequestResponseEndpoint
 
 from digest.rendering.html_finish import HTML_BLOCKS
+from digest.rendering.simulations import SIMULATIONS
 from digest.template_bench import Bench, Shown
 from digest.web import static
 from digest.web.pages import environment
@@ -28,8 +28,6 @@ MAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'; "
     "frame-ancestors 'self'"
 )
-_PREFERS = re.compile(r"\(prefers-color-scheme:\s*(light|dark)\)")
-_BOTH_SCHEMES = re.compile(r"(color-scheme(?:s)?(?:\"\s+content=\"|:))light dark")
 _KILOBYTE = 1024
 
 
@@ -81,15 +79,9 @@ def create_bench(bench: Bench, *, host: str) -> FastAPI:
         found = bench.look(now=datetime.now(UTC))
         if not isinstance(found, Shown) or found.html is None:
             return PlainTextResponse("There is no HTML at the moment.", status_code=404)
-        return HTMLResponse(preferring(found.html, scheme), headers={"Content-Security-Policy": MAIL_POLICY})
+        return HTMLResponse(SIMULATIONS[scheme].rewrite(found.html), headers={"Content-Security-Policy": MAIL_POLICY})
 
     return app
-
-
-def preferring(html: str, scheme: Scheme) -> str:
-    """As on a machine that prefers light, or dark, whatever this one does."""
-    decided = _PREFERS.sub(lambda found: "all" if found[1] == scheme else "not all", html)
-    return _BOTH_SCHEMES.sub(rf"\g<1>{scheme}", decided)
 
 
 def _is_ours(asked: str, host: str) -> bool:

@@ -18,9 +18,11 @@ from fastapi.responses import Response
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from digest import archive, editions
+from digest import archive, corrections, editions
+from digest.corrections import Note
 from digest.models import Edition
 from digest.rendering import clean_copy
+from digest.rendering.typography import spoken_day
 from digest.settings import Settings
 from digest.variants import EditionCopy
 from digest.web.archive import FOR_A_WHILE
@@ -36,13 +38,14 @@ BEFORE_ANY = datetime(2020, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One edition in a feed. `html` is its whole week in a few lines."""
+    """One edition in a feed. `html` is its whole week in a few lines, with what was corrected since above them."""
 
     url: str
     title: str
     summary: str
     html: str
     published: datetime
+    updated: datetime
 
 
 @router.get("/archive/feed.xml")
@@ -65,21 +68,34 @@ def _items(request: Request) -> list[Item]:
     services = services_of(request)
     with services.database.reading() as session:
         found = archive.published(session, most=MOST_EDITIONS)
-        return [_item(session, services.settings, each) for each in found]
+        notes = corrections.notes_by_edition(session, [each.id for each in found])
+        return [_item(session, services.settings, each, notes.get(each.id, ())) for each in found]
 
 
-def _item(session: Session, settings: Settings, edition: Edition) -> Item:
+def _item(session: Session, settings: Settings, edition: Edition, notes: Sequence[Note]) -> Item:
     copy = clean_copy(editions.copy_of(session, edition, settings.digest_timezone))
+    published = edition.begun_at or edition.send_at
     return Item(
         url=f"{settings.digest_site_url}/archive/{edition.week}",
         title=copy.subject,
         summary=copy.breath,
-        html=_in_lines(copy),
-        published=edition.begun_at or edition.send_at,
+        # Plain text from here on: whatever writes it into a feed escapes it once, and Markup would escape it again.
+        html=str(_corrected(notes, settings) + _in_lines(copy)),
+        published=published,
+        updated=max([published, *(note.at for note in notes)]),
     )
 
 
-def _in_lines(copy: EditionCopy) -> str:
+def _corrected(notes: Sequence[Note], settings: Settings) -> Markup:
+    return Markup("").join(
+        Markup("<p><strong>Correction, {}:</strong> {}</p>").format(
+            spoken_day(note.at.astimezone(settings.digest_timezone).date()), note.words
+        )
+        for note in notes
+    )
+
+
+def _in_lines(copy: EditionCopy) -> Markup:
     """The edition in one breath, then every comparison with its verdict."""
     lines = [Markup("<p>{}</p>").format(copy.breath)]
     for entry in copy.entries:
@@ -104,7 +120,7 @@ def _atom(settings: Settings, items: Sequence[Item]) -> bytes:
         _add(entry, "id", item.url)
         _add(entry, "title", item.title)
         _add(entry, "published", item.published.isoformat(timespec="seconds"))
-        _add(entry, "updated", item.published.isoformat(timespec="seconds"))
+        _add(entry, "updated", item.updated.isoformat(timespec="seconds"))
         _add(entry, "link", href=item.url, rel="alternate", type="text/html")
         _add(entry, "summary", item.summary)
         _add(entry, "content", item.html, type="html")
@@ -138,6 +154,7 @@ def _json(settings: Settings, items: Sequence[Item]) -> bytes:
                     "summary": item.summary,
                     "content_html": item.html,
                     "date_published": item.published.isoformat(timespec="seconds"),
+                    "date_modified": item.updated.isoformat(timespec="seconds"),
                 }
                 for item in items
             ],
@@ -146,7 +163,7 @@ def _json(settings: Settings, items: Sequence[Item]) -> bytes:
 
 
 def _changed(items: Sequence[Item]) -> datetime:
-    return max((item.published for item in items), default=BEFORE_ANY)
+    return max((item.updated for item in items), default=BEFORE_ANY)
 
 
 def _answer(request: Request, body: bytes, media_type: str, items: Sequence[Item]) -> Response:

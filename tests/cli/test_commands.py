@@ -49,6 +49,8 @@ def run(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         (["edition", "override", "latest", "0badc0de", "--by", "e", "--why", "x"], 1, "There is no edition yet"),
         (["edition", "draft", "--now", "soon"], 2, "--now takes a time such as"),
         (["edition", "preview", "latest", "--out", "x"], 1, "There is no edition yet"),
+        (["edition", "correct", "latest", "--by", "edda", "--words", "x"], 1, "There is no edition yet"),
+        (["edition", "correct", "latest", "--words", "x"], 2, "Missing option '--by'"),
         (["batches", "settle", "7", "--accepted", "--why", "x"], 1, "There is no batch 7"),
         (["batches", "settle", "7", "--why", "x"], 2, "Say either --accepted or --resend."),
         (["batches", "settle", "seven", "--accepted", "--why", "x"], 2, "valid integer"),
@@ -132,6 +134,11 @@ def test_a_week_by_hand(run: Run) -> None:
         numbers["adds_up"],
     )
     assert 0 == run("edition", "show", "2026-W47")[0]
+    note = ("edition", "correct", "2026-W47", "--by", "edda@example.com", "--words", "It is $9 a week.")
+    published = run(*note)
+    assert (0, True) == (published[0], "published on http://127.0.0.1:8000/archive/2026-W47" in published[1])
+    assert "nothing was changed" in run(*note)[1]
+    assert 0 == run("audit", "verify")[0]
     assert "batch 1  2026-W47  accepted" in run("batches", "2026-W47")[1]
     assert 0 == run("db", "check")[0]
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request, Response, Security
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from digest import editions, stats
+from digest import corrections, editions, stats
 from digest.editions import NoSuchEdition
 from digest.facts import ComparisonFacts
 from digest.models import Edition, EditionState, Entry
@@ -76,6 +76,14 @@ class AlsoLine(BaseModel):
     url: str | None
 
 
+class EditionCorrection(BaseModel):
+    """A note on the edition, published after it went out; never changed."""
+
+    at: datetime
+    words: str
+    printed_in: str | None = Field(description="The week of the later edition that carries it.")
+
+
 class EditionWhole(BaseModel):
     """One week's digest."""
 
@@ -87,6 +95,7 @@ class EditionWhole(BaseModel):
     times: Times
     entries: list[EditionEntry]
     also_compared: list[AlsoLine]
+    corrections: list[EditionCorrection] = Field(description="What was corrected since, the newest first.")
     archive: str | None = Field(description="Its public page; null before the first hand-over.")
     numbers: Numbers | None = Field(
         description="In the words of `digest edition status --json`; null before it is prepared."
@@ -201,6 +210,10 @@ def _whole(session: Session, edition: Edition, site: str) -> EditionWhole:
             for entry in editions.entries_of(session, edition)
         ],
         also_compared=[AlsoLine.model_validate(line) for line in edition.also_compared],
+        corrections=[
+            EditionCorrection(at=note.at, words=note.words, printed_in=note.printed_in)
+            for note in corrections.notes_on(session, edition)
+        ],
         archive=_archive(edition, site),
         numbers=stats.numbers(session, edition) if edition.prepared_at else None,
     )

@@ -119,6 +119,13 @@ EDITION = {
         }
     ],
     "also_compared": [],
+    "corrections": [
+        {
+            "at": "2026-11-24T10:12:00Z",
+            "words": "We gave the price of Alder as $9 a month. It is $9 a week.",
+            "printed_in": "2026-W48",
+        }
+    ],
     "archive": "https://digest.example.com/archive/2026-W47",
     "numbers": {
         "week": "2026-W47",
