@@ -66,6 +66,21 @@ def test_the_page_of_an_edition_that_went_out_is_its_report(client: TestClient, 
     assert "do not add up" not in page.text
 
 
+def test_what_came_after_the_plots_is_said(client: TestClient, services: Services) -> None:
+    """More than the hours show, and some of those whose total stands there."""
+    ids = [reader.delivery for reader in sent(services, readers=10)]
+    stamp(services, "delivered_at", deliveries=ids[:6], at=make.SEND)
+    stamp(services, "delivered_at", deliveries=ids[6:8], at=make.SEND + timedelta(days=3))
+    stamp(services, "unsubscribed_at", deliveries=ids[:2], at=make.SEND)
+    stamp(services, "unsubscribed_at", deliveries=ids[2:3], at=make.SEND + timedelta(days=40))
+    edda(client, services)
+
+    page = client.get(PAGE).text
+
+    assert "; 2 more came later than is shown." in page
+    assert "3 and 0 of 8 delivered; 1 of them came later than is shown." in page
+
+
 def test_a_gap_is_shown(client: TestClient, services: Services) -> None:
     (first, *_) = sent(services, readers=3)
     with services.database.writing() as session:

@@ -201,7 +201,7 @@ def _leaving(found: Report, zone: ZoneInfo) -> Figure:
     series = [Series(kind, [span.counts[kind] for span in course.spans]) for kind in kinds]
     said = (
         f"Readers who unsubscribed or complained, each day since the first hand-over: {numbers.unsubscribed:,} and "
-        f"{numbers.complained:,} of {numbers.delivered:,} delivered{_later(course, kinds)}."
+        f"{numbers.complained:,} of {numbers.delivered:,} delivered{_later(course, kinds, 'of them came')}."
     )
     axis = _axis([_day(span, number, zone) for number, span in enumerate(course.spans)], _EVERY["leaving"], "day {}")
     parts = [
@@ -255,6 +255,6 @@ def _spans(course: Course, unit: str) -> str:
     return f"the first {unit}" if count == 1 else f"{count} {unit}s"
 
 
-def _later(course: Course, kinds: Iterable[str]) -> str:
+def _later(course: Course, kinds: Iterable[str], how: str = "more came") -> str:
     later = sum(course.later[kind] for kind in kinds)
-    return f"; {later:,} more came later" if later else ""
+    return f"; {later:,} {how} later than is shown" if later else ""
