@@ -38,7 +38,7 @@ from digest.web import (
     suppressions,
     webhooks,
 )
-from digest.web.api import create_api
+from digest.web.api import create_api, problems
 from digest.web.methods import AnyMethod
 
 log = structlog.get_logger()
@@ -91,6 +91,9 @@ async def _guard(request: Request, call_next: RequestResponseEndpoint) -> Respon
 
 def _refused(request: Request, problem: Exception) -> Response:
     """A page for people, JSON for machines that ask for it."""
+    if isinstance(problem, HTTPException) and request.url.path.startswith("/api/"):
+        # An address with a line end in it does not even reach the API: the router's pattern stops there.
+        return problems.refused(request, problem)
     status = problem.status_code if isinstance(problem, HTTPException) else 500
     detail = _sentence(problem)
     if "application/json" in request.headers.get("accept", ""):

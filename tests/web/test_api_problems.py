@@ -48,7 +48,9 @@ def problem_in(answer: Response, status: int) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v2/editions", "/v1/editions/", "/v1/editions/2026-W47/x", "/%00"])
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v2/editions", "/v1/editions/", "/v1/editions/2026-W47/x", "/%00", "/v1/editions/%0Ax"]
+)
 def test_an_address_that_is_not_there(site: Program, path: str) -> None:
     """404, in the API's own form, whatever the page shell would say."""
     problem_in(site.client.get(f"/api{path}", headers=site.headers, follow_redirects=True), 404)

@@ -89,7 +89,11 @@ def notes(services: Services) -> list[tuple[str, str, str | None]]:
     """What the audit log has of this."""
     with services.database.reading() as session:
         lines = session.scalars(sa.select(AuditLine).order_by(AuditLine.id)).all()
-        return [(line.by, line.what, line.about) for line in lines if not line.what.startswith(("staff", "signed"))]
+        return [
+            (line.by, line.what, line.about)
+            for line in lines
+            if not line.what.startswith(("staff", "signed", "edition approved"))
+        ]
 
 
 def log_of(services: Services) -> EditionLog:

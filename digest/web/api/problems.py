@@ -128,7 +128,7 @@ def body_of(request: Request, kind: Kind, detail: str, errors: Sequence[Mistake]
 def install(app: FastAPI) -> None:
     """From now on whatever goes wrong in this application is answered as a problem."""
     app.exception_handler(Problem)(_problem)
-    app.exception_handler(HTTPException)(_refused)
+    app.exception_handler(HTTPException)(refused)
     app.exception_handler(RequestValidationError)(_not_valid)
     app.exception_handler(ClientDisconnect)(_gone)
     app.exception_handler(SQLAlchemyError)(_busy)
@@ -156,14 +156,14 @@ def _problem(request: Request, problem: Problem) -> Response:
     return _answer(request, problem.kind, problem.detail, problem.errors, problem.headers)
 
 
-def _refused(request: Request, refused: HTTPException) -> Response:
+def refused(request: Request, problem: HTTPException) -> Response:
     """What the framework refuses by itself: an address or a method that is not there, a request it cannot read."""
-    kind = _BY_STATUS.get(refused.status_code, FAILED if refused.status_code >= FAILED.status else BROKEN)
+    kind = _BY_STATUS.get(problem.status_code, FAILED if problem.status_code >= FAILED.status else BROKEN)
     plain = {
         NOT_HERE.name: "There is nothing with that address.",
         NOT_THAT_WAY.name: "This address does not take that method.",
     }
-    return _answer(request, kind, plain.get(kind.name, kind.title + "."), headers=refused.headers)
+    return _answer(request, kind, plain.get(kind.name, kind.title + "."), headers=problem.headers)
 
 
 def _not_valid(request: Request, wrong: RequestValidationError) -> Response:
