@@ -11,9 +11,11 @@ import typer
 
 from digest import (
     approving,
+    audience_panel,
     checking,
     corrections,
     drafting,
+    drift,
     editions,
     envelopes,
     overrides,
@@ -257,9 +259,13 @@ def approve(
             now=moment,
         )
         leaves = sending.leaves_at(edition, services)
+        with services.database.reading() as session:
+            before = audience_panel.last_time(session, edition)
     seen = edition.approved_candidates or 0
     people = "1 candidate" if seen == 1 else f"{seen:,} candidates"
     console.say(f"{edition.week} approved by {by} for {people} · hash {edition.approved_hash}")
+    if before is not None and drift.FAR.is_passed(before.candidates, seen):
+        console.note(f"{before.week} had {before.candidates:,}. Is this right? `digest edition reopen` takes it back.")
     console.say(f"it leaves {leaves:%A %d %B %Y, %H:%M} UTC by the clock; now: `digest edition send {edition.week}`")
 
 

@@ -138,6 +138,23 @@ def test_a_week_by_hand(run: Run) -> None:
     published = run(*note)
     assert (0, True) == (published[0], "published on http://127.0.0.1:8000/archive/2026-W47" in published[1])
     assert "nothing was changed" in run(*note)[1]
+
+
+def test_an_audience_far_from_last_times_is_said(run: Run, tmp_path: Path) -> None:
+    """Approved all the same: a shell is trusted, but told."""
+    run("ingest", str(SAMPLES), "--now", "2026-11-17T10:00:00Z")
+    run("subscribers", "add", "ada@example.com", "--confirmed-by", "a test")
+    for week, day in (("2026-W47", 20), ("2026-W48", 27)):
+        at, leaves = ("--now", f"2026-11-{day - 1}T18:05:00Z"), ("--now", f"2026-11-{day}T09:00:00Z")
+        run("edition", "draft", week, *at)
+        approved = run("edition", "approve", week, "--by", "edda", *at)
+        assert 0 == approved[0]
+        run("edition", "send", week, "--yes", *leaves)
+        many = tmp_path / "many.csv"
+        many.write_text("email\n" + "".join(f"reader{number}@example.com\n" for number in range(60)))
+        run("subscribers", "import", str(many), "--confirmed-by", "a test")
+
+    assert "2026-W47 had 1. Is this right?" in approved[2]
     assert 0 == run("audit", "verify")[0]
     assert "batch 1  2026-W47  accepted" in run("batches", "2026-W47")[1]
     assert 0 == run("db", "check")[0]
