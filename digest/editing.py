@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from database import Database, claim
-from digest import editions, library, manuscript, reselecting
+from digest import editions, intake, library, manuscript, reselecting
 from digest.errors import DigestError
 from digest.facts import ComparisonFacts
 from digest.manuscript import Also, Manuscript, Parts, Placed
@@ -24,6 +24,8 @@ from digest.selection import Rules
 TYPING = timedelta(minutes=2)
 """Changes of one text by one person, no further apart than this, are one edit."""
 LONGEST_WHAT = 400
+LARGEST_REVISION = 2**31 - 1
+"""PostgreSQL cannot even look for a larger one."""
 EDITED = "edited"
 """The line in the edition's log: one for each edit, in the same order."""
 
@@ -114,9 +116,13 @@ def undoable(session: Session, edition: Edition, *, by: str) -> Edit | None:
 
 
 def authors(session: Session, edition: Edition) -> set[str]:
-    """Who wrote in it, as far as their changes stand."""
-    standing = sa.select(Edit.by).where(Edit.edition_id == edition.id, *_STANDING)
-    return set(session.scalars(standing.distinct()))
+    """Who wrote in it, as far as their changes stand.
+
+    Taking back what somebody else wrote is writing, too; taking back one's own is not.
+    """
+    standing = sa.select(Edit).where(Edit.edition_id == edition.id, Edit.undone_in.is_(None))
+    made_by = dict(session.execute(sa.select(Edit.revision, Edit.by).where(Edit.edition_id == edition.id)).all())
+    return {edit.by for edit in session.scalars(standing) if edit.undoes is None or made_by[edit.undoes] != edit.by}
 
 
 def offered(session: Session, edition: Edition) -> Sequence[Correction]:
@@ -195,7 +201,7 @@ def bring_in(
         facts = _facts_to_bring_in(session, edition, comparison)
         return manuscript.brought_in(found, comparison, facts, position), f"brought in: {facts.headline}"
 
-    return _apply(database, week, change, by=by, now=now)
+    return _apply(database, week, change, by=by, now=now, brings_in=True)
 
 
 def pin(database: Database, week: str, comparison: int, *, on: bool, by: str, now: datetime) -> Saved:
@@ -249,7 +255,7 @@ def select_again(
             raise _overtaken(session, edition, None, list(found.order))
         return choose(session, edition, found), "selected again by other rules"
 
-    return _apply(database, week, change, by=by, now=now)
+    return _apply(database, week, change, by=by, now=now, brings_in=True)
 
 
 def undo(database: Database, week: str, *, by: str, now: datetime, revision: int | None = None) -> Saved:
@@ -274,7 +280,7 @@ def undo(database: Database, week: str, *, by: str, now: datetime, revision: int
             reselecting.weigh_again(session, edition, back)
         return back, _shortened(f"taken back: {edit.what}")
 
-    return _apply(database, week, change, by=by, now=now, undone=undone)
+    return _apply(database, week, change, by=by, now=now, undone=undone, brings_in=True)
 
 
 def _apply(
@@ -286,11 +292,16 @@ def _apply(
     now: datetime,
     is_typing: bool = False,
     undone: Sequence[Edit] = (),
+    brings_in: bool = False,
 ) -> Saved:
     with database.writing() as session:
+        if brings_in:
+            # Before the edition, as everybody does who drafts, takes in or merges: no comparison moves meanwhile.
+            intake.one_at_a_time(session)
         edition = _locked(session, week)
         found = read(session, edition)
         changed, what = change(session, edition, found)
+        _refuse_taken(session, edition, set(changed.order) - set(found.order))
         if changed == found:
             _mark(session, edition, undone)
             return Saved(edition.revision, what, changed=False, voided=False)
@@ -457,6 +468,8 @@ def _overtaken(session: Session, edition: Edition, part: str | None, current: ob
 
 
 def _edit(session: Session, edition: Edition, revision: int) -> Edit | None:
+    if revision > LARGEST_REVISION:
+        return None
     wanted = sa.select(Edit).where(Edit.edition_id == edition.id, Edit.revision == revision)
     return session.scalars(wanted).one_or_none()
 
@@ -471,18 +484,24 @@ def _shortened(what: str) -> str:
 def _facts_to_bring_in(session: Session, edition: Edition, comparison: int) -> ComparisonFacts:
     if session.get(Considered, (edition.id, comparison)) is None:
         raise NotBroughtIn("This comparison did not stand for this edition, so it cannot be brought in.")
-    elsewhere = (
-        sa.select(Edition.week)
-        .join(Entry, Entry.edition_id == Edition.id)
-        .where(Edition.id != edition.id, Entry.comparison_id == comparison, editions.holds_entries())
-    )
-    week = session.scalars(elsewhere.order_by(Edition.week).limit(1)).one_or_none()
-    if week is not None:
-        raise NotBroughtIn(f"This comparison stands in {week}; readers would get it twice.")
     facts = _facts(session, comparison)
     if facts.withdrawn:
         raise NotBroughtIn("The page of this comparison is withdrawn, so it cannot be brought in.")
     return facts
+
+
+def _refuse_taken(session: Session, edition: Edition, come: Collection[int]) -> None:
+    """Whatever brings them in, an undo too: readers get no comparison twice. Raises NotBroughtIn."""
+    if not come:
+        return
+    elsewhere = (
+        sa.select(Edition.week)
+        .join(Entry, Entry.edition_id == Edition.id)
+        .where(Edition.id != edition.id, Entry.comparison_id.in_(come), editions.holds_entries())
+    )
+    week = session.scalars(elsewhere.order_by(Edition.week).limit(1)).one_or_none()
+    if week is not None:
+        raise NotBroughtIn(f"This comparison stands in {week}; readers would get it twice.")
 
 
 def _facts(session: Session, comparison: int) -> ComparisonFacts:

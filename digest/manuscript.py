@@ -323,6 +323,21 @@ def made_of(parts: Mapping[str, Any], week: str) -> Manuscript:
     return Manuscript.model_validate(whole | {"week": week, "entries": entries})
 
 
+def renumbered(parts: Mapping[str, Any], old: int, new: int) -> Parts:
+    """The same parts, where one comparison turned out to be another that was known under `new`."""
+    found: Parts = {}
+    for name, value in parts.items():
+        head, _, number = name.partition(" ")
+        found[f"{head} {new}" if number == str(old) else name] = value
+    if found.get("order") is not None:
+        found["order"] = [new if each == old else each for each in found["order"]]
+    if found.get("also_compared") is not None:
+        found["also_compared"] = [
+            {**line, "comparison": new} if line.get("comparison") == old else line for line in found["also_compared"]
+        ]
+    return found
+
+
 def difference(before: Parts, after: Parts) -> tuple[Parts, Parts]:
     """The parts that are not the same, as they were and as they are."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]

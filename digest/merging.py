@@ -11,8 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from digest import manuscript
 from digest.facts import Community
-from digest.models import Comparison, Considered, Entry, Take, Tool
+from digest.models import Comparison, Considered, Edit, Edition, Entry, Take, Tool
 
 # What a panel decides together: when it has voted again, all of its earlier vote is out of date.
 _PANEL = ("panel_ship_percent", "verdict", "split")
@@ -107,10 +108,18 @@ def merge_comparisons(session: Session, *, into: Comparison, other: Comparison) 
     into.loose_remarks = merge_remarks(other.loose_remarks, into.loose_remarks)
     into.first_seen_at = min(into.first_seen_at, other.first_seen_at)
     into.changed_at = max(into.changed_at, other.changed_at)
+    _lock_editions(session, into, other)
     if not _shown_together(session, into, other):
         _move_history(session, into=into, other=other)
+        _move_edits(session, into=into, other=other)
         session.delete(other)
     session.flush()
+
+
+def _lock_editions(session: Session, one: Comparison, other: Comparison) -> None:
+    """An editor in the middle of a change has read its entries by these numbers: let them finish, or wait for us."""
+    weighing = sa.exists().where(Considered.edition_id == Edition.id, Considered.comparison_id.in_((one.id, other.id)))
+    session.execute(sa.select(Edition.id).where(weighing).order_by(Edition.id).with_for_update())
 
 
 def _shown_together(session: Session, one: Comparison, other: Comparison) -> bool:
@@ -135,3 +144,15 @@ def _move_history(session: Session, *, into: Comparison, other: Comparison) -> N
     for table in (Considered, Entry):
         moved = sa.update(table).where(table.comparison_id == other.id).values(comparison_id=into.id)
         session.execute(moved, execution_options={"synchronize_session": False})
+
+
+def _move_edits(session: Session, *, into: Comparison, other: Comparison) -> None:
+    """What editors did with the other they did with this one, so that it can still be shown and taken back."""
+    weighing = sa.select(Considered.edition_id).where(Considered.comparison_id == into.id)
+    for edition in session.scalars(sa.select(Edition).where(Edition.id.in_(weighing))):
+        edition.also_compared = manuscript.renumbered({"also_compared": edition.also_compared}, other.id, into.id)[
+            "also_compared"
+        ]
+    for edit in session.scalars(sa.select(Edit).where(Edit.edition_id.in_(weighing))):
+        edit.before = manuscript.renumbered(edit.before, other.id, into.id)
+        edit.after = manuscript.renumbered(edit.after, other.id, into.id)

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from digest import approving, editing, editions, manuscript
+from digest import approving, drafting, editing, editions, manuscript, merging
 from digest.bootstrap import Services
 from digest.manuscript import Manuscript
-from digest.models import Correction, Edition, EditionState, Featured
+from digest.models import Comparison, Correction, Edition, EditionState, Featured
 from digest.selection import Rules
+from digest.weeks import Week
 from tests import make
 
 EDDA, ERIK = "staff 1", "staff 2"
@@ -178,6 +179,70 @@ def test_entries_go_and_come_back(desk: Services) -> None:
     editing.undo(desk.database, make.WEEK, by=EDDA, now=NOW)
     editing.undo(desk.database, make.WEEK, by=EDDA, now=NOW)
     assert before == read(desk)
+
+
+def test_undo_brings_nothing_back_that_stands_elsewhere(desk: Services) -> None:
+    """Taken out here and drafted for the next week meanwhile: readers would get it twice."""
+    gone = read(desk).order[0]
+    editing.drop(desk.database, make.WEEK, gone, by=EDDA, now=NOW)
+    with desk.database.writing() as session:
+        later = make.CUTOFF + timedelta(weeks=1)
+        drafting.draft(session, Week.parse("2026-W48"), desk.settings, by="test", now=later)
+
+    with pytest.raises(editing.NotBroughtIn, match="2026-W48"):
+        editing.undo(desk.database, make.WEEK, by=EDDA, now=LATER)
+
+    assert gone not in read(desk).order
+
+
+def merged(desk: Services, comparison: int) -> int:
+    """It turns out to be another page that was read since; returns the number of that one."""
+    with desk.database.writing() as session:
+        old = session.get_one(Comparison, comparison)
+        columns = {column.key: getattr(old, column.key) for column in sa.inspect(Comparison).columns}
+        twin = Comparison(**{**columns, "id": None, "slug": f"twin-of-{comparison}"})
+        session.add(twin)
+        session.flush()
+        merging.merge_comparisons(session, into=twin, other=old)
+        return twin.id
+
+
+def test_edits_follow_a_page_that_is_merged_with_another(desk: Services) -> None:
+    """What was taken out comes back under the number it has now, and earlier versions can still be read."""
+    before = read(desk)
+    first, second, *_ = before.order
+    write(desk, f"headline {second}", "A headline of our own")
+    editing.drop(desk.database, make.WEEK, first, by=EDDA, now=NOW)
+
+    now_first, now_second = merged(desk, first), merged(desk, second)
+
+    editing.undo(desk.database, make.WEEK, by=EDDA, now=LATER)
+    editing.undo(desk.database, make.WEEK, by=EDDA, now=LATER)
+    assert read(desk).order[:2] == (now_first, now_second)
+    assert read(desk).entries[1].summary == before.entries[1].summary
+    with desk.database.reading() as session:
+        edition = editions.find(session, make.WEEK)
+        assert editing.at_revision(session, edition, 1).entries[1].summary.headline == "A headline of our own"
+
+
+def test_who_takes_back_anothers_words_writes(desk: Services) -> None:
+    """Taking back one's own leaves nothing of oneself in it."""
+    write(desk, "subject", "Erik's subject for the week", by=ERIK)
+    write(desk, "introduction", "Edda's introduction.", by=EDDA)
+    editing.undo(desk.database, make.WEEK, by=EDDA, now=LATER)
+    with desk.database.reading() as session:
+        assert editing.authors(session, editions.find(session, make.WEEK)) == {ERIK}
+
+    editing.undo(desk.database, make.WEEK, by=EDDA, now=LATER, revision=1)
+
+    with desk.database.reading() as session:
+        assert editing.authors(session, editions.find(session, make.WEEK)) == {EDDA}
+
+
+@pytest.mark.parametrize("revision", [0, 99, 2**31, 2**63, -1])
+def test_there_is_no_such_change(desk: Services, revision: int) -> None:
+    with pytest.raises(editing.NothingToUndo):
+        editing.undo(desk.database, make.WEEK, by=EDDA, now=LATER, revision=revision)
 
 
 def test_tools_shown_follow_the_entries(desk: Services) -> None:

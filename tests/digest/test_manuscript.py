@@ -184,3 +184,13 @@ def test_a_dropped_entry_comes_back_beside_what_others_did() -> None:
     assert [] == in_the_way
     assert (1, 2, 3, 5) == manuscript.made_of(parts, first.week).order
     assert parts["headline 1"] == "Theirs"
+
+
+def test_a_comparison_may_get_another_number() -> None:
+    before = manuscript.brought_in(of(1, 2), 3, PAGES[3])
+
+    again = manuscript.made_of(manuscript.renumbered(manuscript.parts_of(before), 2, 77), before.week)
+
+    assert again.order == (1, 77, 3)
+    assert again.entry(77).summary == before.entry(2).summary
+    assert manuscript.renumbered(manuscript.parts_of(before), 6, 9)["also_compared"][0]["comparison"] == 9
