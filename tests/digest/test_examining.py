@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
@@ -17,22 +15,10 @@ from digest.models import Examined
 from digest.preflight import Problem
 from digest.sendgrid_send import SendGrid
 from tests import make
-from tests.sendgrid_stub import KEY, Stub, running_stub
+from tests.sendgrid_stub import KEY, Stub
 
 NOW = make.CUTOFF + timedelta(minutes=30)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def _stub() -> Iterator[Stub]:
-    with running_stub(key=KEY) as stub:
-        yield stub
-
-
-@pytest.fixture
-def stub(_stub: Stub) -> Stub:
-    _stub.reset()
-    return _stub
 
 
 def through(services: Services, stub: Stub, key: str = KEY) -> Services:

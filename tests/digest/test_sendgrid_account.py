@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,21 +10,9 @@ import pytest
 from digest.sendgrid_account import Finding, account_report
 from digest.sendgrid_send import SendGrid
 from tests.make_outgoing import SENDER
-from tests.sendgrid_stub import KEY, Stub, running_stub
+from tests.sendgrid_stub import KEY, Stub
 
 WEBHOOK = "https://verdicts.example.com/webhooks/sendgrid"
-
-
-@pytest.fixture(scope="module")
-def _stub() -> Iterator[Stub]:
-    with running_stub(key=KEY) as stub:
-        yield stub
-
-
-@pytest.fixture
-def stub(_stub: Stub) -> Stub:
-    _stub.reset()
-    return _stub
 
 
 def report(stub: Stub, *, key: str = KEY, webhook: str | None = None) -> dict[str, Finding]:

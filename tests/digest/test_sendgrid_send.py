@@ -44,18 +44,6 @@ LARGE = 20_000_000
 """More bytes than two kernels will hold for a reader that does not read."""
 
 
-@pytest.fixture(scope="module")
-def _stub() -> Iterator[Stub]:
-    with running_stub(key=KEY) as stub:
-        yield stub
-
-
-@pytest.fixture
-def stub(_stub: Stub) -> Stub:
-    _stub.reset()
-    return _stub
-
-
 @contextlib.contextmanager
 def sendgrid_at(url: str, *, read: float = 5.0, send: float = 5.0, connect: float = 2.0) -> Iterator[SendGrid]:
     transport = SendGrid(KEY, host=url, connect=connect, send=send, read=read, connections=8)

@@ -21,22 +21,10 @@ from subscribers.models import State, Subscriber
 from subscribers.policy import Act
 from tests import make
 from tests.make_events import TOLD, Reader, bounce, consent_of, sent, tell
-from tests.sendgrid_stub import KEY, Stub, running_stub
+from tests.sendgrid_stub import KEY, Stub
 
 DAY = timedelta(days=1)
 AT = int(TOLD.timestamp())
-
-
-@pytest.fixture(scope="module")
-def _stub() -> Iterator[Stub]:
-    with running_stub(key=KEY) as stub:
-        yield stub
-
-
-@pytest.fixture
-def stub(_stub: Stub) -> Stub:
-    _stub.reset()
-    return _stub
 
 
 @pytest.fixture
