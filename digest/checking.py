@@ -74,6 +74,7 @@ def _sheet(session: Session, edition: Edition, proof: Proof, services: Services,
         ),
         own_words=_own_words(edition, entries),
         links=link_checks.answers(session, link_checks.linked_in(session, edition, own_host=own_host), now=now),
+        comparisons={entry.position: entry.comparison_id for entry in entries},
         way_out=examining.way_out(session, services, now=now),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from digest.facts import Verdict, clean, verdict_of
-from digest.preflight.sheet import Problem, Sheet, listed, place, together
+from digest.preflight.sheet import Problem, Sheet, listed, place, together, unmoved
 from digest.rendering import safe_link
 from digest.rendering.introduction import links_of
 from digest.text_layout import shorten
@@ -37,9 +37,12 @@ def withdrawn(sheet: Sheet) -> Iterator[Problem]:
 
 def without_words(sheet: Sheet) -> Iterator[Problem]:
     for entry in sheet.copy.entries:
-        for name, words in (("headline", entry.summary.headline), ("verdict sentence", entry.summary.sentence)):
+        written = {"headline": entry.summary.headline, "verdict sentence": entry.summary.sentence}
+        judged = (unmoved(sheet, entry.position), *written.values())
+        for name, words in written.items():
             if not clean(words):
-                yield Problem("block", "no-words", f"entry {entry.position}", f"It has no {name}.", "Write one.")
+                where, what = f"entry {entry.position}", f"It has no {name}."
+                yield Problem("block", "no-words", where, what, "Write one.", judged=(name, *judged))
 
 
 def page_changed(sheet: Sheet) -> Iterator[Problem]:
@@ -66,6 +69,7 @@ def printed_twice(sheet: Sheet) -> Iterator[Problem]:
                 together([entry.position for entry in entries], entries[0].summary.headline),
                 "The same two tools are compared more than once.",
                 "Take one of them out on the desk.",
+                judged=tuple(sorted(unmoved(sheet, entry.position) for entry in entries)),
             )
 
 

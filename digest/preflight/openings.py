@@ -46,6 +46,7 @@ def subject_length(sheet: Sheet) -> Iterator[Problem]:
                 "subject",
                 f"It has {many}; {SHORTEST_SUBJECT} to {LONGEST_SUBJECT} arrive whole.",
                 "Lengthen it." if len(subject) < SHORTEST_SUBJECT else "Shorten it.",
+                judged=(subject,),
             )
 
 
@@ -77,6 +78,7 @@ def breath_length(sheet: Sheet) -> Iterator[Problem]:
             "opening",
             f"It has {len(breath)} characters; at most {LONGEST_BREATH} are one breath.",
             "Shorten it.",
+            judged=(breath,),
         )
 
 
@@ -96,6 +98,7 @@ def subject_figures(view: View) -> Iterator[Problem]:
                 "subject",
                 f"{listed(sorted(absent))} {'stands' if len(absent) == 1 else 'stand'} nowhere in the mail.",
                 "Correct the figure, or take it out of the subject.",
+                judged=(view.rendering.subject, *sorted(absent)),
             )
             return
 

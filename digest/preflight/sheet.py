@@ -39,11 +39,13 @@ class Problem:
     what: str
     mend: str
     overridden: Overridden | None = None
+    judged: tuple[str, ...] = ()
+    """What was judged, whole, and of which comparison: `where` tells a position, and `what` may tell but an excerpt."""
 
     @property
     def key(self) -> str:
         """The same as long as this very problem stands in the same words: what an override holds for."""
-        words = f"{self.code}\n{self.where}\n{self.what}"
+        words = repr((self.code, *(self.judged or (self.where, self.what))))
         return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:_KEY_LENGTH]
 
     @property
@@ -137,8 +139,16 @@ class Sheet:
     """What editors wrote with their own hands, by place."""
     links: Mapping[str, Asked] = field(default_factory=dict)
     """Every address of the mail that the clock asks, with what it answered."""
+    comparisons: Mapping[int, int] = field(default_factory=dict)
+    """What each entry is made of, by position: it stays the same wherever the entry is moved."""
     way_out: Sequence[WayOut] | None = None
     """What was found out about the account within a day; None where no account is used, empty where nothing was."""
+
+
+def unmoved(sheet: Sheet, position: int) -> str:
+    """An entry by what it is made of, for as long as somebody answers for a problem of it."""
+    known = sheet.comparisons.get(position)
+    return f"entry {position}" if known is None else f"comparison {known}"
 
 
 def place(entry: EntryCopy, name: str | None = None) -> str:

@@ -115,7 +115,44 @@ def test_where_the_words_change_it_blocks_again_and_back_it_holds_again(desk: Se
     assert blocking(desk) == ["placeholder"]
 
     write(desk, "introduction", "Good evening. TODO")
+    assert blocking(desk) == ["placeholder"]
+
+    write(desk, "introduction", "Good morning. TODO")
     assert blocking(desk) == []
+
+
+def comparisons(desk: Services) -> list[int]:
+    with desk.database.reading() as session:
+        entries = editions.entries_of(session, editions.find(session, make.WEEK))
+        return [entry.comparison_id for entry in entries]
+
+
+def test_an_entry_that_moves_keeps_its_override_and_lends_it_to_no_other(desk: Services) -> None:
+    write(desk, "introduction", "Good morning.")
+    first, second, third = comparisons(desk)
+    write(desk, f"headline {first}", "A TODO app: the headline of the first")
+    put(desk, one(desk, "placeholder"), why="TODO is the name of the app.")
+
+    editing.reorder(
+        desk.database, make.WEEK, was=[first, second, third], order=[second, first, third], by=EDDA, now=NOW
+    )
+    assert blocking(desk) == []
+
+    write(desk, f"headline {second}", "TODO write this headline")
+    assert blocking(desk) == ["placeholder"]
+    editing.drop(desk.database, make.WEEK, first, by=EDDA, now=NOW)
+    assert blocking(desk) == ["placeholder"]
+
+
+@pytest.mark.parametrize(("part", "code"), [("subject", "subject-length"), ("breath", "breath-length")])
+def test_other_words_of_the_same_length_are_other_words(desk: Services, part: str, code: str) -> None:
+    write(desk, "introduction", "Good morning.")
+    write(desk, part, "x" * 300)
+    put(desk, one(desk, code))
+    assert blocking(desk) == []
+
+    write(desk, part, "y" * 300)
+    assert blocking(desk) == [code]
 
 
 def test_both_logs_have_a_line_and_neither_has_an_address(desk: Services) -> None:

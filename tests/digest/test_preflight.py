@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from typing import NamedTuple
 
 import pytest
@@ -14,7 +16,7 @@ from digest.variants import AlsoCompared
 from digest.verdicts import Quotation
 from tests.digest import sheets
 from tests.digest import verdict_facts as pages
-from tests.digest.sheets import BRACKISH, CORBELKIT, ORLOP, comparison, reworded, sheet, week, with_summary
+from tests.digest.sheets import BRACKISH, CORBELKIT, ORLOP, comparison, reworded, sheet, spoiled, week, with_summary
 from tests.digest.test_samples import everything
 
 FIRST = "entry 1, Brackish 3.0 vs Corbelkit 1.2"
@@ -348,3 +350,43 @@ def test_a_remark_without_reviewer_is_nobodys_to_quote() -> None:
     assert ("block", "quotation-not-theirs", "entry 1, Creator on Brackish 3.0") in found(
         sheet(copy=sheets.written(week()), facts={1: stored, 2: week()[1], 3: week()[2]})
     )
+
+
+def key(of: Sheet, code: str) -> str:
+    return next(problem.key for problem in preflight.check(of) if problem.code == code)
+
+
+MADE_OF = {1: 71, 2: 72, 3: 73}
+
+
+def test_an_entry_is_known_by_its_comparison_wherever_it_stands() -> None:
+    before = replace(with_summary(2, headline=""), comparisons=MADE_OF)
+    copy = sheets.written(week())
+    bare = copy.entries[1].summary.model_copy(update={"headline": ""})
+    moved = copy.entries[0].model_copy(update={"summary": bare})
+    of = sheet(copy=copy.model_copy(update={"entries": (moved, *copy.entries[1:])}))
+    after = replace(of, comparisons={**MADE_OF, 1: 72})
+
+    assert key(after, "no-words") == key(before, "no-words")
+    assert key(replace(after, comparisons=MADE_OF), "no-words") != key(before, "no-words")
+    other = replace(with_summary(2, headline="", sentence="Something else altogether."), comparisons=MADE_OF)
+    assert key(other, "no-words") != key(before, "no-words")
+
+
+def test_the_size_is_answered_for_in_these_words_on_whatever_day_they_leave() -> None:
+    def large(**words: object) -> Sheet:
+        return spoiled(html=lambda written: written + " " * 200_000, of=reworded(**words))
+
+    assert key(large(), "html-size") == key(large(dated=date(2027, 1, 2)), "html-size")
+    assert key(large(), "html-size") != key(large(introduction="Another word."), "html-size")
+
+
+def test_a_place_for_words_is_answered_for_with_all_the_words_around_it() -> None:
+    def left(words: str, where: str = "entry 1, headline") -> Sheet:
+        return replace(sheet(own_words={where: words}), comparisons=MADE_OF)
+
+    first = key(left("A TODO app"), "placeholder")
+    assert first == key(replace(left("A TODO app", "entry 3, headline"), comparisons={3: 71}), "placeholder")
+    assert first != key(left("TODO write this"), "placeholder")
+    assert first != key(left("A TODO app", "entry 3, headline"), "placeholder")
+    assert first != key(left("A TODO app", "entry 1, sentence"), "placeholder")
