@@ -75,6 +75,7 @@ def _sheet(session: Session, edition: Edition, proof: Proof, services: Services,
         own_words=_own_words(edition, entries),
         links=link_checks.answers(session, link_checks.linked_in(session, edition, own_host=own_host), now=now),
         comparisons={entry.position: entry.comparison_id for entry in entries},
+        elsewhere=_elsewhere(session, edition, entries),
         way_out=examining.way_out(session, services, now=now),
     )
 
@@ -90,6 +91,18 @@ def _own_words(edition: Edition, entries: Sequence[Entry]) -> dict[str, str]:
         for part, by_rule in (("headline", entry.headline_by_rule), ("sentence", entry.sentence_by_rule)):
             found[f"entry {entry.position}, {part}"] = (str(entry.summary[part]), by_rule)
     return {where: words for where, (words, by_rule) in found.items() if words != by_rule}
+
+
+def _elsewhere(session: Session, edition: Edition, entries: Sequence[Entry]) -> dict[int, str]:
+    """The other edition, the oldest, that holds an entry's comparison, by position."""
+    positions = {entry.comparison_id: entry.position for entry in entries}
+    rows = session.execute(
+        sa.select(Entry.comparison_id, Edition.week)
+        .join(Edition, Edition.id == Entry.edition_id)
+        .where(Edition.id != edition.id, Entry.comparison_id.in_(positions), editions.holds_entries())
+        .order_by(Edition.week.desc())
+    )
+    return {positions[comparison]: week for comparison, week in rows}
 
 
 def _in_edition(edition: Edition) -> sa.ColumnElement[bool]:

@@ -35,6 +35,7 @@ OF_THE_EDITION: tuple[Callable[[Sheet], Iterator[Problem]], ...] = (
     openings.subject_tone,
     openings.breath_length,
     entries.withdrawn,
+    entries.elsewhere,
     entries.without_words,
     entries.page_changed,
     entries.printed_twice,

@@ -28,6 +28,7 @@ CATALOGUE: dict[str, tuple[Check, ...]] = {
     "What was chosen": (
         _final("no-entries", "there is an entry"),
         _final("withdrawn", "no comparison in it was withdrawn"),
+        _final("elsewhere", "no comparison in it stands in another edition"),
         Check("page-changed", "each page still says what it said when the entry was made"),
         Check("printed-twice", "no two tools are compared twice"),
         Check("namesakes", "no two tools of one name can be mistaken for each other"),

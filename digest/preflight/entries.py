@@ -35,6 +35,13 @@ def withdrawn(sheet: Sheet) -> Iterator[Problem]:
             yield Problem("block", "withdrawn", place(entry), f"The comparison was withdrawn: {because}.", _TAKE_OUT)
 
 
+def elsewhere(sheet: Sheet) -> Iterator[Problem]:
+    for entry in sheet.copy.entries:
+        if entry.position in sheet.elsewhere:
+            what = f"The comparison stands in {sheet.elsewhere[entry.position]} too; readers would get it twice."
+            yield Problem("block", "elsewhere", place(entry), what, _TAKE_OUT)
+
+
 def without_words(sheet: Sheet) -> Iterator[Problem]:
     for entry in sheet.copy.entries:
         written = {"headline": entry.summary.headline, "verdict sentence": entry.summary.sentence}

@@ -141,6 +141,8 @@ class Sheet:
     """Every address of the mail that the clock asks, with what it answered."""
     comparisons: Mapping[int, int] = field(default_factory=dict)
     """What each entry is made of, by position: it stays the same wherever the entry is moved."""
+    elsewhere: Mapping[int, str] = field(default_factory=dict)
+    """Entries whose comparison stands in another edition that went out or still may, with its week."""
     way_out: Sequence[WayOut] | None = None
     """What was found out about the account within a day; None where no account is used, empty where nothing was."""
 

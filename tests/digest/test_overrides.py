@@ -281,3 +281,23 @@ def test_two_who_override_at_once_leave_one_override_and_one_line(desk: Services
 
     assert len(log(desk)) == lines + 1
     assert blocking(desk) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "holds"), [(EditionState.DRAFT, True), (EditionState.STOPPED, False), (EditionState.SKIPPED, False)]
+)
+def test_a_comparison_that_another_edition_holds_stands_in_the_way(
+    desk: Services, state: EditionState, *, holds: bool
+) -> None:
+    """Whatever let it into both: readers would get it twice, and no reason can stand against that."""
+    later = "2026-W48"
+    make.draft(desk, entries=3, week=later, now=make.CUTOFF + timedelta(weeks=1))
+    with desk.database.writing() as session:
+        other = editions.find(session, later)
+        other.state = state
+        editions.entries_of(session, other)[0].comparison_id = comparisons(desk)[1]
+
+    found = [(problem.where[:7], problem.what, problem.final) for problem in problems(desk) if problem.blocks]
+
+    said = ("entry 2", "The comparison stands in 2026-W48 too; readers would get it twice.", True)
+    assert (said in found) is holds

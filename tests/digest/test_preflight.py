@@ -67,6 +67,9 @@ NO_LINK = "also compared, Fetlock vs Umber"
 CASES = {
     "an edition without entries": Case("block", "no-entries", "edition", lambda: sheet([])),
     "a comparison that was withdrawn": Case("block", "withdrawn", FIRST, lambda: sheet(withdrawn={1: "made up"})),
+    "a comparison of another edition": Case(
+        "block", "elsewhere", FIRST, lambda: sheet(elsewhere={1: "2026-W46"}), lambda: sheet(elsewhere={9: "2026-W46"})
+    ),
     "an entry without a headline": Case("block", "no-words", "entry 2", lambda: with_summary(2, headline="\u202e ")),
     "an entry without a verdict sentence": Case("block", "no-words", "entry 3", lambda: with_summary(3, sentence="")),
     "a page that changed": Case("warn", "page-changed", FIRST, lambda: sheet(changed=frozenset({1}))),

@@ -63,6 +63,7 @@ def test_what_would_break_a_promise_or_the_law_is_final() -> None:
     assert {code for code, check in CHECKS.items() if check.final} == {
         "no-entries",
         "withdrawn",
+        "elsewhere",
         "unsafe-link",
         "text-missing",
         "personal-field-missing",
