@@ -73,6 +73,7 @@ def _sheet(session: Session, edition: Edition, proof: Proof, services: Services,
             rehearses=is_loopback(settings.sendgrid_host),
         ),
         own_words=_own_words(edition, entries),
+        by_rule=_by_rule(edition, entries),
         links=link_checks.answers(session, link_checks.linked_in(session, edition, own_host=own_host), now=now),
         comparisons={entry.position: entry.comparison_id for entry in entries},
         elsewhere=_elsewhere(session, edition, entries),
@@ -91,6 +92,11 @@ def _own_words(edition: Edition, entries: Sequence[Entry]) -> dict[str, str]:
         for part, by_rule in (("headline", entry.headline_by_rule), ("sentence", entry.sentence_by_rule)):
             found[f"entry {entry.position}, {part}"] = (str(entry.summary[part]), by_rule)
     return {where: words for where, (words, by_rule) in found.items() if words != by_rule}
+
+
+def _by_rule(edition: Edition, entries: Sequence[Entry]) -> list[str]:
+    of_entries = [words for entry in entries for words in (entry.headline_by_rule, entry.sentence_by_rule)]
+    return [words for words in (edition.subject_by_rule, edition.breath_by_rule, *of_entries) if words]
 
 
 def _elsewhere(session: Session, edition: Edition, entries: Sequence[Entry]) -> dict[int, str]:

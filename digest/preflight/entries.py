@@ -59,7 +59,7 @@ def page_changed(sheet: Sheet) -> Iterator[Problem]:
                 "warn",
                 "page-changed",
                 place(entry),
-                "Its page says something else now than when this was drafted.",
+                "The page says something else now than when this was drafted.",
                 "Refresh the entry on the desk.",
             )
 
@@ -94,8 +94,8 @@ def _link(where: str, url: str | None) -> Iterator[Problem]:
             "warn",
             "no-link",
             where,
-            "It has no link, for its page has no address.",
-            "Take the page in with its address: digest ingest PAGE --url ADDRESS.",
+            "There is no link, for the page has no address.",
+            "Ask an operator to take the page in with its address: digest ingest PAGE --url ADDRESS.",
         )
     elif safe_link(url) is None:
         shown = shorten(url, _LONGEST_ADDRESS_SHOWN)

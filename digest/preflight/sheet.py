@@ -17,6 +17,7 @@ from digest.variants import EditionCopy, EntryCopy
 Level = Literal["block", "warn", "info"]
 
 _LONGEST_NAME = 80  # columns
+_SHORTEST_RUN = 3
 _KEY_LENGTH = 16
 
 
@@ -137,6 +138,8 @@ class Sheet:
     senders: Senders | None = None
     own_words: Mapping[str, str] = field(default_factory=dict)
     """What editors wrote with their own hands, by place."""
+    by_rule: Sequence[str] = ()
+    """What the program wrote where editors write."""
     links: Mapping[str, Asked] = field(default_factory=dict)
     """Every address of the mail that the clock asks, with what it answered."""
     comparisons: Mapping[int, int] = field(default_factory=dict)
@@ -162,6 +165,18 @@ def together(positions: Sequence[int], name: str) -> str:
     """entries 1 and 4, Trencher 1.0"""
     numbers = sorted(set(positions))
     return f"{'entry' if len(numbers) == 1 else 'entries'} {listed(numbers)}, {shorten(name, _LONGEST_NAME)}"
+
+
+def numbered(positions: Sequence[int]) -> str:
+    """entry 2, or entries 1, 2 and 4–8"""
+    runs: list[list[int]] = []
+    for number in sorted(set(positions)):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [part for run in runs for part in ([f"{run[0]}–{run[-1]}"] if len(run) >= _SHORTEST_RUN else run)]
+    return f"{'entry' if len(set(positions)) == 1 else 'entries'} {listed(parts)}"
 
 
 def listed(things: Sequence[object]) -> str:

@@ -393,3 +393,33 @@ def test_a_place_for_words_is_answered_for_with_all_the_words_around_it() -> Non
     assert first != key(left("TODO write this"), "placeholder")
     assert first != key(left("A TODO app", "entry 3, headline"), "placeholder")
     assert first != key(left("A TODO app", "entry 1, sentence"), "placeholder")
+
+
+def without_addresses(*positions: int) -> Sheet:
+    """Eight entries, some of which have no address; nor have four near misses."""
+    pairs = [comparison(pages.tool(f"Fetlock {at}", 3, 1, slug=f"fetlock-{at}"), CORBELKIT) for at in range(8)]
+    near = tuple(AlsoCompared(title=f"Umber {at} vs Ochre", url=None) for at in range(4))
+    copy = sheets.written(pairs, also_compared=near)
+    entries = [each.model_copy(update={"url": None}) if each.position in positions else each for each in copy.entries]
+    return sheet(pairs, copy=copy.model_copy(update={"entries": tuple(entries)}))
+
+
+def test_what_is_mended_alike_in_several_entries_is_one_line() -> None:
+    several = [
+        problem for problem in preflight.check(without_addresses(1, 2, 4, 5, 6, 7, 8)) if problem.code == "no-link"
+    ]
+
+    assert [problem.where for problem in several] == [
+        "entries 1, 2 and 4–8",
+        "also compared, Umber 0 vs Ochre, Umber 1 vs Ochre, Umber 2 vs Ochre and 1 more",
+    ]
+    assert {problem.mend for problem in several} == {
+        "Ask an operator to take the page in with its address: digest ingest PAGE --url ADDRESS."
+    }
+
+
+def test_what_blocks_stays_a_line_of_its_own() -> None:
+    """Each is answered for by itself."""
+    found = [problem.where for problem in preflight.check(sheet(withdrawn={1: "wrong", 2: "wrong"}))]
+
+    assert found == [FIRST, "entry 2, Orlop Draw vs Tessaline 4"]
