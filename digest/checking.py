@@ -73,7 +73,10 @@ def _sheet(session: Session, edition: Edition, proof: Proof, services: Services,
             rehearses=is_loopback(settings.sendgrid_host),
         ),
         own_words=_own_words(edition, entries),
+        by_rule=_by_rule(edition, entries),
         links=link_checks.answers(session, link_checks.linked_in(session, edition, own_host=own_host), now=now),
+        comparisons={entry.position: entry.comparison_id for entry in entries},
+        elsewhere=_elsewhere(session, edition, entries),
         way_out=examining.way_out(session, services, now=now),
     )
 
@@ -89,6 +92,23 @@ def _own_words(edition: Edition, entries: Sequence[Entry]) -> dict[str, str]:
         for part, by_rule in (("headline", entry.headline_by_rule), ("sentence", entry.sentence_by_rule)):
             found[f"entry {entry.position}, {part}"] = (str(entry.summary[part]), by_rule)
     return {where: words for where, (words, by_rule) in found.items() if words != by_rule}
+
+
+def _by_rule(edition: Edition, entries: Sequence[Entry]) -> list[str]:
+    of_entries = [words for entry in entries for words in (entry.headline_by_rule, entry.sentence_by_rule)]
+    return [words for words in (edition.subject_by_rule, edition.breath_by_rule, *of_entries) if words]
+
+
+def _elsewhere(session: Session, edition: Edition, entries: Sequence[Entry]) -> dict[int, str]:
+    """The other edition, the oldest, that holds an entry's comparison, by position."""
+    positions = {entry.comparison_id: entry.position for entry in entries}
+    rows = session.execute(
+        sa.select(Entry.comparison_id, Edition.week)
+        .join(Edition, Edition.id == Entry.edition_id)
+        .where(Edition.id != edition.id, Entry.comparison_id.in_(positions), editions.holds_entries())
+        .order_by(Edition.week.desc())
+    )
+    return {positions[comparison]: week for comparison, week in rows}
 
 
 def _in_edition(edition: Edition) -> sa.ColumnElement[bool]:

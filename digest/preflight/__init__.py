@@ -9,9 +9,21 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from digest.preflight import clients, entries, legible, markup, openings, outside, parts, quoted, sender, words
+from digest.preflight import clients, entries, legible, markup, openings, outside, own, parts, quoted, sender, words
 from digest.preflight.catalogue import CATALOGUE, CHECKS, Check
-from digest.preflight.sheet import Asked, Earlier, Level, Overridden, Problem, Senders, Sheet, WayOut, listed
+from digest.preflight.sheet import (
+    Asked,
+    Earlier,
+    Level,
+    Overridden,
+    Problem,
+    Senders,
+    Sheet,
+    WayOut,
+    listed,
+    numbered,
+    place,
+)
 from digest.preflight.view import View, views
 
 __all__ = [
@@ -35,6 +47,7 @@ OF_THE_EDITION: tuple[Callable[[Sheet], Iterator[Problem]], ...] = (
     openings.subject_tone,
     openings.breath_length,
     entries.withdrawn,
+    entries.elsewhere,
     entries.without_words,
     entries.page_changed,
     entries.printed_twice,
@@ -46,6 +59,10 @@ OF_THE_EDITION: tuple[Callable[[Sheet], Iterator[Problem]], ...] = (
     entries.without_panel,
     quoted.quotations,
     words.placeholders,
+    own.quotations,
+    own.numbers,
+    own.merge_tags,
+    own.addresses,
     words.same_words,
     outside.dead_links,
     outside.unchecked_links,
@@ -93,6 +110,7 @@ _ENTRY = re.compile(r"\bentr(?:y|ies) (\d+)")
 _BEFORE_ENTRIES = ("edition", "subject", "opening", "introduction")
 _AFTER_ENTRIES = 1 << 30
 _MOST_NAMED = 3
+_ALSO_COMPARED = "also compared, "
 
 
 def check(sheet: Sheet) -> list[Problem]:
@@ -101,7 +119,27 @@ def check(sheet: Sheet) -> list[Problem]:
     found += _once(
         sheet, ((view, problem) for view in views(sheet) for look in OF_EACH_VARIANT for problem in look(view))
     )
-    return sorted(found, key=_order)
+    return sorted(_grouped(sheet, found), key=_order)
+
+
+def _grouped(sheet: Sheet, found: Iterable[Problem]) -> Iterator[Problem]:
+    """What is to be mended alike in several entries is one line. What blocks stays alone: each is answered for."""
+    entries = {place(entry): entry.position for entry in sheet.copy.entries}
+    alike: dict[Problem, list[str]] = {}
+    for problem in found:
+        if problem.level != "block" and (problem.where in entries or problem.where.startswith(_ALSO_COMPARED)):
+            where = _ALSO_COMPARED if problem.where not in entries else ""
+            alike.setdefault(replace(problem, where=where, judged=()), []).append(problem.where)
+        else:
+            yield problem
+    for problem, places in alike.items():
+        if len(places) == 1:
+            yield replace(problem, where=places[0])
+        elif problem.where:
+            titles = [each.removeprefix(_ALSO_COMPARED) for each in places]
+            yield replace(problem, where=f"{_ALSO_COMPARED}{_shortly(titles)}")
+        else:
+            yield replace(problem, where=numbered([entries[each] for each in places]))
 
 
 def _once(sheet: Sheet, found: Iterable[tuple[View, Problem]]) -> Iterator[Problem]:
@@ -118,9 +156,13 @@ def _once(sheet: Sheet, found: Iterable[tuple[View, Problem]]) -> Iterator[Probl
 
 
 def _named(keys: list[str]) -> str:
-    if len(keys) > _MOST_NAMED:
-        return f"variants {', '.join(keys[:_MOST_NAMED])} and {len(keys) - _MOST_NAMED} more"
-    return f"{'variant' if len(keys) == 1 else 'variants'} {listed(keys)}"
+    return f"{'variant' if len(keys) == 1 else 'variants'} {_shortly(keys)}"
+
+
+def _shortly(names: list[str]) -> str:
+    if len(names) > _MOST_NAMED:
+        return f"{', '.join(names[:_MOST_NAMED])} and {len(names) - _MOST_NAMED} more"
+    return listed(names)
 
 
 def _order(problem: Problem) -> tuple[int, int]:

@@ -28,6 +28,7 @@ CATALOGUE: dict[str, tuple[Check, ...]] = {
     "What was chosen": (
         _final("no-entries", "there is an entry"),
         _final("withdrawn", "no comparison in it was withdrawn"),
+        _final("elsewhere", "no comparison in it stands in another edition"),
         Check("page-changed", "each page still says what it said when the entry was made"),
         Check("printed-twice", "no two tools are compared twice"),
         Check("namesakes", "no two tools of one name can be mistaken for each other"),
@@ -45,6 +46,9 @@ CATALOGUE: dict[str, tuple[Check, ...]] = {
         Check("subject-superlative", "every superlative of the subject stands in the mail"),
         Check("breath-length", "the opening is there, and one breath long"),
         Check("placeholder", "no placeholder was left in what editors wrote"),
+        Check("own-quotation", "whatever editors quote stands on a page of the edition"),
+        Check("own-figure", "every number that editors wrote stands on a page of the edition"),
+        Check("foreign-merge-tag", "no field of another mailer is in what editors wrote"),
         Check("same-words", "no two entries say the same in the same words"),
         _final("quotation-not-theirs", "each quoted reviewer has said something on that page"),
         _final("quotation-not-verbatim", "every quotation stands on its page, word for word"),
@@ -54,6 +58,8 @@ CATALOGUE: dict[str, tuple[Check, ...]] = {
     "Links": (
         Check("no-link", "each comparison has an address"),
         _final("unsafe-link", "every link leads to a web address"),
+        _final("own-page", "no address leads to a page of our site that is not for everybody"),
+        Check("link-credentials", "no address has a name or a password in it"),
         Check("link-missing", "every page is linked"),
         Check("link-dead", "every page that is linked answers"),
         Check("links-unchecked", "every link was asked within a day"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from digest.facts import Verdict, clean, verdict_of
-from digest.preflight.sheet import Problem, Sheet, listed, place, together
+from digest.preflight.sheet import Problem, Sheet, listed, place, together, unmoved
 from digest.rendering import safe_link
 from digest.rendering.introduction import links_of
 from digest.text_layout import shorten
@@ -35,11 +35,21 @@ def withdrawn(sheet: Sheet) -> Iterator[Problem]:
             yield Problem("block", "withdrawn", place(entry), f"The comparison was withdrawn: {because}.", _TAKE_OUT)
 
 
+def elsewhere(sheet: Sheet) -> Iterator[Problem]:
+    for entry in sheet.copy.entries:
+        if entry.position in sheet.elsewhere:
+            what = f"The comparison stands in {sheet.elsewhere[entry.position]} too; readers would get it twice."
+            yield Problem("block", "elsewhere", place(entry), what, _TAKE_OUT)
+
+
 def without_words(sheet: Sheet) -> Iterator[Problem]:
     for entry in sheet.copy.entries:
-        for name, words in (("headline", entry.summary.headline), ("verdict sentence", entry.summary.sentence)):
+        written = {"headline": entry.summary.headline, "verdict sentence": entry.summary.sentence}
+        judged = (unmoved(sheet, entry.position), *written.values())
+        for name, words in written.items():
             if not clean(words):
-                yield Problem("block", "no-words", f"entry {entry.position}", f"It has no {name}.", "Write one.")
+                where, what = f"entry {entry.position}", f"It has no {name}."
+                yield Problem("block", "no-words", where, what, "Write one.", judged=(name, *judged))
 
 
 def page_changed(sheet: Sheet) -> Iterator[Problem]:
@@ -49,7 +59,7 @@ def page_changed(sheet: Sheet) -> Iterator[Problem]:
                 "warn",
                 "page-changed",
                 place(entry),
-                "Its page says something else now than when this was drafted.",
+                "The page says something else now than when this was drafted.",
                 "Refresh the entry on the desk.",
             )
 
@@ -66,6 +76,7 @@ def printed_twice(sheet: Sheet) -> Iterator[Problem]:
                 together([entry.position for entry in entries], entries[0].summary.headline),
                 "The same two tools are compared more than once.",
                 "Take one of them out on the desk.",
+                judged=tuple(sorted(unmoved(sheet, entry.position) for entry in entries)),
             )
 
 
@@ -83,8 +94,8 @@ def _link(where: str, url: str | None) -> Iterator[Problem]:
             "warn",
             "no-link",
             where,
-            "It has no link, for its page has no address.",
-            "Take the page in with its address: digest ingest PAGE --url ADDRESS.",
+            "There is no link, for the page has no address.",
+            "Ask an operator to take the page in with its address: digest ingest PAGE --url ADDRESS.",
         )
     elif safe_link(url) is None:
         shown = shorten(url, _LONGEST_ADDRESS_SHOWN)

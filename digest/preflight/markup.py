@@ -37,7 +37,11 @@ _SAYS_NOTHING = frozenset(
 
 
 def html_size(sheet: Sheet) -> Iterator[Problem]:
-    """Of the largest variant; Gmail clips at about 102 KB."""
+    """Of the largest variant; Gmail clips at about 102 KB.
+
+    Who answers for it answers for these words and their order, for these decide what is behind “View entire message”.
+    Not for the very octets: another day of sending says another date, and clips nothing else.
+    """
     largest = max(sheet.renderings, key=lambda each: each.html_bytes, default=None)
     if largest is None or largest.html_bytes <= HTML_WARNS:
         return
@@ -50,6 +54,7 @@ def html_size(sheet: Sheet) -> Iterator[Problem]:
         f"It has {_kilobytes(largest.html_bytes)} with personal fields at their longest, more than "
         f"{limit // _KILOBYTE} KB; Gmail clips at about 102 KB.",
         "Take out an entry, or shorten the introduction.",
+        judged=(largest.variant, sheet.copy.model_dump_json(exclude={"dated"})),
     )
 
 

@@ -46,6 +46,7 @@ def subject_length(sheet: Sheet) -> Iterator[Problem]:
                 "subject",
                 f"It has {many}; {SHORTEST_SUBJECT} to {LONGEST_SUBJECT} arrive whole.",
                 "Lengthen it." if len(subject) < SHORTEST_SUBJECT else "Shorten it.",
+                judged=(subject,),
             )
 
 
@@ -77,18 +78,19 @@ def breath_length(sheet: Sheet) -> Iterator[Problem]:
             "opening",
             f"It has {len(breath)} characters; at most {LONGEST_BREATH} are one breath.",
             "Shorten it.",
+            judged=(breath,),
         )
 
 
 def subject_figures(view: View) -> Iterator[Problem]:
     """Every number of the subject stands in the mail, if need be as the same figure in other words."""
-    wanted = dict.fromkeys(forms[0] for forms in _figures(view.rendering.subject))
+    wanted = dict.fromkeys(forms[0] for forms in figures(view.rendering.subject))
     if not wanted:
         return
-    said = {figure for side in _sides(view.sheet) for figure in _on_scoreboard(side)}
+    said = {figure for side in _sides(view.sheet) for figure in on_scoreboard(side)}
     for part in view.parts:
         absent = wanted.keys() - said
-        absent -= {form for forms in _figures(part.visible) for form in forms}
+        absent -= {form for forms in figures(part.visible) for form in forms}
         if absent:
             yield Problem(
                 "block",
@@ -96,6 +98,7 @@ def subject_figures(view: View) -> Iterator[Problem]:
                 "subject",
                 f"{listed(sorted(absent))} {'stands' if len(absent) == 1 else 'stand'} nowhere in the mail.",
                 "Correct the figure, or take it out of the subject.",
+                judged=(view.rendering.subject, *sorted(absent)),
             )
             return
 
@@ -136,7 +139,7 @@ def _without_names(subject: str, sheet: Sheet) -> str:
     return subject
 
 
-def _figures(text: str) -> Iterator[tuple[str, ...]]:
+def figures(text: str) -> Iterator[tuple[str, ...]]:
     """Each figure in the forms it answers to, the most exact first: $20 also to 20, 75% also to 75."""
     text = _MARKS.sub("", text)
     for tally in _TALLY.finditer(text):
@@ -149,7 +152,7 @@ def _figures(text: str) -> Iterator[tuple[str, ...]]:
         yield (whole, bare) if whole != bare else (bare,)
 
 
-def _on_scoreboard(side: Side) -> Iterator[str]:
+def on_scoreboard(side: Side) -> Iterator[str]:
     """What the scoreboard says of a tool in other figures: “3 ship · 1 skip” is 3–1 and 75%."""
     if side.percent:
         yield _BLANK.sub("", side.percent)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from digest import personal
 from digest.facts import clean
-from digest.preflight.sheet import Problem, listed, place
+from digest.preflight.sheet import Problem, Sheet, listed, place, unmoved
 from digest.preflight.view import Part, View, squeezed
 from digest.rendering import safe_link
 from digest.rendering.introduction import plain
@@ -53,11 +53,12 @@ def text_part(view: View) -> Iterator[Problem]:
 def contents(view: View) -> Iterator[Problem]:
     """What the copy says is there: an unknown MJML element lets what it holds vanish without a word."""
     for part in view.parts:
-        for where, pieces in _promised(view):
-            lost = [piece.name for piece in pieces if not _is_there(piece, part)]
+        for where, unmoved_where, pieces in _promised(view):
+            lost = [piece for piece in pieces if not _is_there(piece, part)]
             if lost:
-                what = f"{_capitalised(listed(lost))} {'is' if len(lost) == 1 else 'are'} not there."
-                yield Problem("block", "words-missing", f"{part.name}, {where}", what, _TEMPLATE)
+                what = f"{_capitalised(listed([piece.name for piece in lost]))} {_are(lost)} not there."
+                judged = (part.name, unmoved_where, *(f"{piece.name}: {piece.words}" for piece in lost))
+                yield Problem("block", "words-missing", f"{part.name}, {where}", what, _TEMPLATE, judged=judged)
 
 
 def _is_there(piece: _Piece, part: Part) -> bool:
@@ -66,13 +67,15 @@ def _is_there(piece: _Piece, part: Part) -> bool:
 
 def entry_links(view: View) -> Iterator[Problem]:
     """Every page is linked, also from the entries that are only a line."""
-    promised = [(place(entry), entry.url) for entry in view.sheet.copy.entries]
-    promised += [(f"also compared, {other.title}", other.url) for other in view.sheet.copy.also_compared]
+    sheet = view.sheet
+    promised = [(place(entry), unmoved(sheet, entry.position), entry.url) for entry in sheet.copy.entries]
+    promised += [(f"also compared, {other.title}", other.title, other.url) for other in sheet.copy.also_compared]
     for part in view.parts:
-        for where, url in promised:
+        for where, unmoved_where, url in promised:
             link = _link(url)
             if link and link not in part.links:
-                yield Problem("block", "link-missing", f"{part.name}, {where}", "Its link is not there.", _TEMPLATE)
+                at, judged = f"{part.name}, {where}", (part.name, unmoved_where, link)
+                yield Problem("block", "link-missing", at, "Its link is not there.", _TEMPLATE, judged=judged)
 
 
 def entry_order(view: View) -> Iterator[Problem]:
@@ -87,7 +90,9 @@ def entry_order(view: View) -> Iterator[Problem]:
                 if headline in part.words:
                     what = "It does not stand where its number says."
                     where = f"{part.name}, {place(entry)}"
-                    yield Problem("block", "entry-order", where, what, "Mend the order in templates/email/edition.")
+                    mend = "Mend the order in templates/email/edition."
+                    judged = (part.name, unmoved(view.sheet, entry.position), entry.summary.headline)
+                    yield Problem("block", "entry-order", where, what, mend, judged=judged)
                 break
             at += len(headline)
 
@@ -125,9 +130,10 @@ def leftovers(view: View) -> Iterator[Problem]:
     """Template syntax and empty values. A page may speak of such things; then they are in the copy too."""
     for part in view.parts:
         for sign, syntax in _UNFILLED:
-            found = syntax.search(part.visible) if sign in part.visible else None
-            if found and sign not in view.copy_words:
-                what = f"Template syntax was left: “{found[0]}”"
+            if sign not in part.visible or sign in view.copy_words:
+                continue
+            for found in dict.fromkeys(syntax.findall(part.visible)):
+                what = f"Template syntax was left: “{found}”"
                 yield Problem("block", "template-syntax", part.name, what, "Mend templates/email/edition.")
         for code, sign, pattern in _SUSPICIOUS:
             found = pattern.search(part.visible) if sign in part.visible else None
@@ -148,14 +154,26 @@ def postal_address(view: View) -> Iterator[Problem]:
             yield Problem("block", "address-not-shown", part.name, "The postal address is not there.", _TEMPLATE)
 
 
-def _promised(view: View) -> Iterator[tuple[str, list[_Piece]]]:
-    """Where, and the pieces of copy that must stand there."""
-    copy = view.sheet.copy
+def _promised(view: View) -> Iterator[tuple[str, str, list[_Piece]]]:
+    """Where, by position and wherever it is moved, and the pieces of copy that must stand there."""
+    for where, pieces in _around_entries(view.sheet):
+        yield where, where, pieces
+    for entry, pieces in _promised_of_entries(view):
+        yield place(entry), unmoved(view.sheet, entry.position), pieces
+
+
+def _around_entries(sheet: Sheet) -> Iterator[tuple[str, list[_Piece]]]:
+    copy = sheet.copy
     yield "opening", [_Piece("the edition in one breath", copy.breath)]
     introduction = paragraphs(plain(copy.introduction))
     yield "introduction", [_Piece(f"paragraph {at}", words) for at, words in enumerate(introduction, start=1)]
+    yield "also compared", [_Piece(f"“{other.title}”", other.title) for other in copy.also_compared]
+    yield "corrections", [_Piece(f"correction {at}", words) for at, words in enumerate(copy.corrections, start=1)]
+
+
+def _promised_of_entries(view: View) -> Iterator[tuple[EntryCopy, list[_Piece]]]:
     in_full = {item.entry.position: item for item in view.shown.in_full} if view.shown else {}
-    for entry in copy.entries:
+    for entry in view.sheet.copy.entries:
         item = in_full.get(entry.position)
         # In full it is a heading; the words of the link below it do not make up for that.
         pieces = [_Piece("the headline", entry.summary.headline, heads=item is not None)]
@@ -163,9 +181,7 @@ def _promised(view: View) -> Iterator[tuple[str, list[_Piece]]]:
             pieces.append(_Piece("the verdict sentence", entry.summary.sentence))
         if item and item.quotation:
             pieces.append(_Piece("the quotation", item.quotation.words))
-        yield place(entry), pieces
-    yield "also compared", [_Piece(f"“{other.title}”", other.title) for other in copy.also_compared]
-    yield "corrections", [_Piece(f"correction {at}", words) for at, words in enumerate(copy.corrections, start=1)]
+        yield entry, pieces
 
 
 @lru_cache(maxsize=256)
@@ -175,6 +191,10 @@ def _link(url: str | None) -> str | None:
 
 def _in_order(view: View) -> list[EntryCopy]:
     return [*(item.entry for item in view.shown.in_full), *view.shown.in_a_line] if view.shown else []
+
+
+def _are(things: Sequence[object]) -> str:
+    return "is" if len(things) == 1 else "are"
 
 
 def _capitalised(text: str) -> str:

@@ -17,6 +17,7 @@ from digest.variants import EditionCopy, EntryCopy
 Level = Literal["block", "warn", "info"]
 
 _LONGEST_NAME = 80  # columns
+_SHORTEST_RUN = 3
 _KEY_LENGTH = 16
 
 
@@ -39,11 +40,13 @@ class Problem:
     what: str
     mend: str
     overridden: Overridden | None = None
+    judged: tuple[str, ...] = ()
+    """What was judged, whole, and of which comparison: `where` tells a position, and `what` may tell but an excerpt."""
 
     @property
     def key(self) -> str:
         """The same as long as this very problem stands in the same words: what an override holds for."""
-        words = f"{self.code}\n{self.where}\n{self.what}"
+        words = repr((self.code, *(self.judged or (self.where, self.what))))
         return hashlib.sha256(words.encode("utf-8", "replace")).hexdigest()[:_KEY_LENGTH]
 
     @property
@@ -135,10 +138,22 @@ class Sheet:
     senders: Senders | None = None
     own_words: Mapping[str, str] = field(default_factory=dict)
     """What editors wrote with their own hands, by place."""
+    by_rule: Sequence[str] = ()
+    """What the program wrote where editors write."""
     links: Mapping[str, Asked] = field(default_factory=dict)
     """Every address of the mail that the clock asks, with what it answered."""
+    comparisons: Mapping[int, int] = field(default_factory=dict)
+    """What each entry is made of, by position: it stays the same wherever the entry is moved."""
+    elsewhere: Mapping[int, str] = field(default_factory=dict)
+    """Entries whose comparison stands in another edition that went out or still may, with its week."""
     way_out: Sequence[WayOut] | None = None
     """What was found out about the account within a day; None where no account is used, empty where nothing was."""
+
+
+def unmoved(sheet: Sheet, position: int) -> str:
+    """An entry by what it is made of, for as long as somebody answers for a problem of it."""
+    known = sheet.comparisons.get(position)
+    return f"entry {position}" if known is None else f"comparison {known}"
 
 
 def place(entry: EntryCopy, name: str | None = None) -> str:
@@ -150,6 +165,18 @@ def together(positions: Sequence[int], name: str) -> str:
     """entries 1 and 4, Trencher 1.0"""
     numbers = sorted(set(positions))
     return f"{'entry' if len(numbers) == 1 else 'entries'} {listed(numbers)}, {shorten(name, _LONGEST_NAME)}"
+
+
+def numbered(positions: Sequence[int]) -> str:
+    """entry 2, or entries 1, 2 and 4–8"""
+    runs: list[list[int]] = []
+    for number in sorted(set(positions)):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [part for run in runs for part in ([f"{run[0]}–{run[-1]}"] if len(run) >= _SHORTEST_RUN else run)]
+    return f"{'entry' if len(set(positions)) == 1 else 'entries'} {listed(parts)}"
 
 
 def listed(things: Sequence[object]) -> str:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from digest.facts import clean
-from digest.preflight.sheet import Problem, Sheet, listed, together
+from digest.preflight.sheet import Problem, Sheet, listed, together, unmoved
 from digest.text_layout import shorten
 from digest.variants import EntryCopy
 
@@ -24,6 +24,7 @@ _PLACEHOLDER = re.compile(
     r"|\binsert\b[^.\n]{0,40}\bhere\b|\b(?:placeholder|dummy|sample) text\b|\bxx+\s?%|\?\?\?+|_{4,}",
     re.IGNORECASE,
 )
+_OF_ENTRY = re.compile(r"entry (\d+)(, \w+)$")
 _WORD = re.compile(r"[^\W_]+(?:['’.–-][^\W_]+)*")
 
 
@@ -32,7 +33,16 @@ def placeholders(sheet: Sheet) -> Iterator[Problem]:
     for where, words in sheet.own_words.items():
         for found in dict.fromkeys(match[0].strip() for match in _PLACEHOLDER.finditer(words)):
             what = f"“{shorten(found, _LONGEST_EXCERPT)}” looks like a place for words to come."
-            yield Problem("block", "placeholder", where, what, "Write what belongs there.")
+            yield Problem(
+                "block", "placeholder", where, what, "Write what belongs there.", judged=judged(sheet, where, found)
+            )
+
+
+def judged(sheet: Sheet, where: str, found: str) -> tuple[str, ...]:
+    """What an override of something found in an editor's words holds for: all of these words, wherever they stand."""
+    entry = _OF_ENTRY.match(where)
+    spot = f"{unmoved(sheet, int(entry[1]))}{entry[2]}" if entry else where
+    return spot, sheet.own_words[where], found
 
 
 def same_words(sheet: Sheet) -> Iterator[Problem]:

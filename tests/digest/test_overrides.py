@@ -115,7 +115,44 @@ def test_where_the_words_change_it_blocks_again_and_back_it_holds_again(desk: Se
     assert blocking(desk) == ["placeholder"]
 
     write(desk, "introduction", "Good evening. TODO")
+    assert blocking(desk) == ["placeholder"]
+
+    write(desk, "introduction", "Good morning. TODO")
     assert blocking(desk) == []
+
+
+def comparisons(desk: Services) -> list[int]:
+    with desk.database.reading() as session:
+        entries = editions.entries_of(session, editions.find(session, make.WEEK))
+        return [entry.comparison_id for entry in entries]
+
+
+def test_an_entry_that_moves_keeps_its_override_and_lends_it_to_no_other(desk: Services) -> None:
+    write(desk, "introduction", "Good morning.")
+    first, second, third = comparisons(desk)
+    write(desk, f"headline {first}", "A TODO app: the headline of the first")
+    put(desk, one(desk, "placeholder"), why="TODO is the name of the app.")
+
+    editing.reorder(
+        desk.database, make.WEEK, was=[first, second, third], order=[second, first, third], by=EDDA, now=NOW
+    )
+    assert blocking(desk) == []
+
+    write(desk, f"headline {second}", "TODO write this headline")
+    assert blocking(desk) == ["placeholder"]
+    editing.drop(desk.database, make.WEEK, first, by=EDDA, now=NOW)
+    assert blocking(desk) == ["placeholder"]
+
+
+@pytest.mark.parametrize(("part", "code"), [("subject", "subject-length"), ("breath", "breath-length")])
+def test_other_words_of_the_same_length_are_other_words(desk: Services, part: str, code: str) -> None:
+    write(desk, "introduction", "Good morning.")
+    write(desk, part, "x" * 300)
+    put(desk, one(desk, code))
+    assert blocking(desk) == []
+
+    write(desk, part, "y" * 300)
+    assert blocking(desk) == [code]
 
 
 def test_both_logs_have_a_line_and_neither_has_an_address(desk: Services) -> None:
@@ -244,3 +281,23 @@ def test_two_who_override_at_once_leave_one_override_and_one_line(desk: Services
 
     assert len(log(desk)) == lines + 1
     assert blocking(desk) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "holds"), [(EditionState.DRAFT, True), (EditionState.STOPPED, False), (EditionState.SKIPPED, False)]
+)
+def test_a_comparison_that_another_edition_holds_stands_in_the_way(
+    desk: Services, state: EditionState, *, holds: bool
+) -> None:
+    """Whatever let it into both: readers would get it twice, and no reason can stand against that."""
+    later = "2026-W48"
+    make.draft(desk, entries=3, week=later, now=make.CUTOFF + timedelta(weeks=1))
+    with desk.database.writing() as session:
+        other = editions.find(session, later)
+        other.state = state
+        editions.entries_of(session, other)[0].comparison_id = comparisons(desk)[1]
+
+    found = [(problem.where[:7], problem.what, problem.final) for problem in problems(desk) if problem.blocks]
+
+    said = ("entry 2", "The comparison stands in 2026-W48 too; readers would get it twice.", True)
+    assert (said in found) is holds

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from typing import NamedTuple
 
 import pytest
@@ -14,7 +16,7 @@ from digest.variants import AlsoCompared
 from digest.verdicts import Quotation
 from tests.digest import sheets
 from tests.digest import verdict_facts as pages
-from tests.digest.sheets import BRACKISH, CORBELKIT, ORLOP, comparison, reworded, sheet, week, with_summary
+from tests.digest.sheets import BRACKISH, CORBELKIT, ORLOP, comparison, reworded, sheet, spoiled, week, with_summary
 from tests.digest.test_samples import everything
 
 FIRST = "entry 1, Brackish 3.0 vs Corbelkit 1.2"
@@ -65,6 +67,9 @@ NO_LINK = "also compared, Fetlock vs Umber"
 CASES = {
     "an edition without entries": Case("block", "no-entries", "edition", lambda: sheet([])),
     "a comparison that was withdrawn": Case("block", "withdrawn", FIRST, lambda: sheet(withdrawn={1: "made up"})),
+    "a comparison of another edition": Case(
+        "block", "elsewhere", FIRST, lambda: sheet(elsewhere={1: "2026-W46"}), lambda: sheet(elsewhere={9: "2026-W46"})
+    ),
     "an entry without a headline": Case("block", "no-words", "entry 2", lambda: with_summary(2, headline="\u202e ")),
     "an entry without a verdict sentence": Case("block", "no-words", "entry 3", lambda: with_summary(3, sentence="")),
     "a page that changed": Case("warn", "page-changed", FIRST, lambda: sheet(changed=frozenset({1}))),
@@ -348,3 +353,73 @@ def test_a_remark_without_reviewer_is_nobodys_to_quote() -> None:
     assert ("block", "quotation-not-theirs", "entry 1, Creator on Brackish 3.0") in found(
         sheet(copy=sheets.written(week()), facts={1: stored, 2: week()[1], 3: week()[2]})
     )
+
+
+def key(of: Sheet, code: str) -> str:
+    return next(problem.key for problem in preflight.check(of) if problem.code == code)
+
+
+MADE_OF = {1: 71, 2: 72, 3: 73}
+
+
+def test_an_entry_is_known_by_its_comparison_wherever_it_stands() -> None:
+    before = replace(with_summary(2, headline=""), comparisons=MADE_OF)
+    copy = sheets.written(week())
+    bare = copy.entries[1].summary.model_copy(update={"headline": ""})
+    moved = copy.entries[0].model_copy(update={"summary": bare})
+    of = sheet(copy=copy.model_copy(update={"entries": (moved, *copy.entries[1:])}))
+    after = replace(of, comparisons={**MADE_OF, 1: 72})
+
+    assert key(after, "no-words") == key(before, "no-words")
+    assert key(replace(after, comparisons=MADE_OF), "no-words") != key(before, "no-words")
+    other = replace(with_summary(2, headline="", sentence="Something else altogether."), comparisons=MADE_OF)
+    assert key(other, "no-words") != key(before, "no-words")
+
+
+def test_the_size_is_answered_for_in_these_words_on_whatever_day_they_leave() -> None:
+    def large(**words: object) -> Sheet:
+        return spoiled(html=lambda written: written + " " * 200_000, of=reworded(**words))
+
+    assert key(large(), "html-size") == key(large(dated=date(2027, 1, 2)), "html-size")
+    assert key(large(), "html-size") != key(large(introduction="Another word."), "html-size")
+
+
+def test_a_place_for_words_is_answered_for_with_all_the_words_around_it() -> None:
+    def left(words: str, where: str = "entry 1, headline") -> Sheet:
+        return replace(sheet(own_words={where: words}), comparisons=MADE_OF)
+
+    first = key(left("A TODO app"), "placeholder")
+    assert first == key(replace(left("A TODO app", "entry 3, headline"), comparisons={3: 71}), "placeholder")
+    assert first != key(left("TODO write this"), "placeholder")
+    assert first != key(left("A TODO app", "entry 3, headline"), "placeholder")
+    assert first != key(left("A TODO app", "entry 1, sentence"), "placeholder")
+
+
+def without_addresses(*positions: int) -> Sheet:
+    """Eight entries, some of which have no address; nor have four near misses."""
+    pairs = [comparison(pages.tool(f"Fetlock {at}", 3, 1, slug=f"fetlock-{at}"), CORBELKIT) for at in range(8)]
+    near = tuple(AlsoCompared(title=f"Umber {at} vs Ochre", url=None) for at in range(4))
+    copy = sheets.written(pairs, also_compared=near)
+    entries = [each.model_copy(update={"url": None}) if each.position in positions else each for each in copy.entries]
+    return sheet(pairs, copy=copy.model_copy(update={"entries": tuple(entries)}))
+
+
+def test_what_is_mended_alike_in_several_entries_is_one_line() -> None:
+    several = [
+        problem for problem in preflight.check(without_addresses(1, 2, 4, 5, 6, 7, 8)) if problem.code == "no-link"
+    ]
+
+    assert [problem.where for problem in several] == [
+        "entries 1, 2 and 4–8",
+        "also compared, Umber 0 vs Ochre, Umber 1 vs Ochre, Umber 2 vs Ochre and 1 more",
+    ]
+    assert {problem.mend for problem in several} == {
+        "Ask an operator to take the page in with its address: digest ingest PAGE --url ADDRESS."
+    }
+
+
+def test_what_blocks_stays_a_line_of_its_own() -> None:
+    """Each is answered for by itself."""
+    found = [problem.where for problem in preflight.check(sheet(withdrawn={1: "wrong", 2: "wrong"}))]
+
+    assert found == [FIRST, "entry 2, Orlop Draw vs Tessaline 4"]

@@ -12,9 +12,15 @@ import pytest
 from digest import preflight
 from digest.preflight import CATALOGUE, CHECKS, Sheet
 from digest.preflight.catalogue import CHECKS as BY_CODE
-from tests.digest import test_preflight, test_preflight_looks, test_preflight_variants, test_preflight_world
+from tests.digest import (
+    test_preflight,
+    test_preflight_looks,
+    test_preflight_own,
+    test_preflight_variants,
+    test_preflight_world,
+)
 
-MODULES = (test_preflight, test_preflight_variants, test_preflight_looks, test_preflight_world)
+MODULES = (test_preflight, test_preflight_variants, test_preflight_looks, test_preflight_world, test_preflight_own)
 CASES = {name: case for module in MODULES for name, case in module.CASES.items()}
 PREFLIGHT = Path(preflight.__file__).parent
 
@@ -63,6 +69,8 @@ def test_what_would_break_a_promise_or_the_law_is_final() -> None:
     assert {code for code, check in CHECKS.items() if check.final} == {
         "no-entries",
         "withdrawn",
+        "elsewhere",
+        "own-page",
         "unsafe-link",
         "text-missing",
         "personal-field-missing",

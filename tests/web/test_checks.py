@@ -247,3 +247,17 @@ def test_another_site_cannot_override(desk: Services, client: TestClient) -> Non
 
     assert answer.status_code == 403
     assert blocking(desk) == ["placeholder"]
+
+
+def test_how_many_are_overridden_stands_beside_what_blocks(desk: Services, client: TestClient) -> None:
+    """On the page and in the list beside the words: nothing blocks, but not because nothing was found."""
+    verdict = r'<p class="verdict is-(?:block|warn)">(.*?)</p>'
+
+    def said() -> set[str]:
+        pages = [client.get(PAGE).text, client.get(f"{PAGE}?fragment=list").text]
+        return {re.sub("<[^>]*>", "", re.search(verdict, page)[1]) for page in pages}  # type: ignore[index]
+
+    assert said() == {"1 problem blocks the approval, 3 warnings"}
+    override(desk, client)
+    assert said() == {"Nothing blocks, 1 overridden, 3 warnings"}
+    assert 'data-overridden="1"' in client.get(f"{PAGE}?fragment=list").text

@@ -68,6 +68,7 @@ class Shown:
     outlived: Sequence[Override] = ()
     """What was overridden and is not found any more, or not in these words."""
     blocking: int = 0
+    overridden: int = 0
     warnings: int = 0
     broken: str = ""
 
@@ -198,6 +199,7 @@ def _shown(checked: Checked, comparisons: Mapping[int, int], known: Sequence[Ove
         looked={name: [_looked(check, problems) for check in checks] for name, checks in CATALOGUE.items()},
         outlived=[each for each in known if each.problem_key not in keys],
         blocking=sum(problem.blocks for problem in problems),
+        overridden=sum(problem.overridden is not None for problem in problems),
         warnings=sum(problem.level == "warn" for problem in problems),
     )
 

@@ -30,7 +30,9 @@
       }
       list = document.getElementById("checks");
       const blocks = count(Number(list.dataset.blocking), "problem blocks", "problems block");
-      spoken.textContent = `Checked again: ${blocks}, ${count(Number(list.dataset.warnings), "warning", "warnings")}.`;
+      const overridden = Number(list.dataset.overridden) ? `, ${list.dataset.overridden} overridden` : "";
+      const warned = count(Number(list.dataset.warnings), "warning", "warnings");
+      spoken.textContent = `Checked again: ${blocks}${overridden}, ${warned}.`;
     } catch {
       // Offline: nothing is lost, and the next look tells.
     } finally {
