@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -31,6 +32,7 @@ FARTHEST = timedelta(days=60)
 """How far ahead an edition may leave; further is a slip of the pen."""
 AUTOMATIC = "automatic approval"
 """Who approves where the settings ask for nobody."""
+_NUMBERED = re.compile(r"staff [0-9]+")
 
 
 class ContentChanged(DigestError):
@@ -227,7 +229,7 @@ def _freeze(
 def _on_the_record(session: Session, by: str) -> str:
     """Who it was as the audit log names people; a name given on the command line may be anybody's."""
     known = staff.known_as(session, by)
-    return known if known == AUTOMATIC or known.startswith("staff ") else audit.COMMAND_LINE
+    return known if known == AUTOMATIC or _NUMBERED.fullmatch(known) else audit.COMMAND_LINE
 
 
 def _refuse_changed(session: Session, edition: Edition, proof: proofs.Proof, services: Services) -> None:

@@ -206,6 +206,15 @@ def test_a_program_with_another_rule_of_who_gets_it_does_not_send(services: Serv
         assert "the rule of who gets an edition changed" in (why or "")
 
 
+def test_no_name_brings_an_address_into_the_audit_log(services: Services) -> None:
+    """Whatever it begins with."""
+    make.draft(services)
+    approve(services, by="staff mary@x.example")
+    with services.database.reading() as session:
+        (line,) = (each for each in audit.lines(session) if each.what == "edition approved")
+    assert line.by == audit.COMMAND_LINE
+
+
 # — two people —
 
 
