@@ -15,7 +15,6 @@ from typing import Annotated, Any, NoReturn
 
 import orjson
 import typer
-from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -61,7 +60,8 @@ def note(text: str) -> None:
 
 def somebody(context: typer.Context, option: typer.CallbackParam, given: str) -> str:
     """Who `--by` names, without the spaces around it. Raises WrongUsage where it names nobody, or the program."""
-    if context.get_parameter_source(option.name or "") is ParameterSource.DEFAULT:
+    source = context.get_parameter_source(option.name or "")
+    if source is not None and source.name == "DEFAULT":
         return given
     who = one_line(given)
     if not who:

@@ -232,7 +232,9 @@ def approve(
     week: WeekArgument,
     by: Annotated[
         str,
-        typer.Option("--by", metavar="EMAIL", help="Who approves; kept as given.", callback=console.somebody),
+        typer.Option(
+            "--by", metavar="EMAIL", help="Who approves; on the staff, where it takes two.", callback=console.somebody
+        ),
     ],
     *,
     at: Annotated[
