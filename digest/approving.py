@@ -96,9 +96,9 @@ def approve(
     `send_at` None keeps the planned time. `although_moved`: an audience far from last time's is right.
 
     Raises NotThatMove unless it is a draft, and WentOutBefore where only the journal knows that it has begun;
-    NeedsAnother for whoever is not among `who_may`, where it takes two; ContentChanged when `seen_hash` is no
-    longer the edition's, and AudienceChanged when `seen_candidates` are no longer about its candidates; SendTimePassed when it should have
-    left already, Blocked when preflight says so, and AudienceMoved.
+    NeedsAnother for whoever is not among `who_may`, where it takes two; ContentChanged when `seen_hash` is no longer
+    the edition's, and AudienceChanged when `seen_candidates` are no longer about its candidates; SendTimePassed when
+    it should have left already, Blocked when preflight says so, and AudienceMoved.
     """
     zone = services.settings.digest_timezone
     with services.database.reading() as session:
