@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -31,6 +32,7 @@ FARTHEST = timedelta(days=60)
 """How far ahead an edition may leave; further is a slip of the pen."""
 AUTOMATIC = "automatic approval"
 """Who approves where the settings ask for nobody."""
+_NUMBERED = re.compile(r"staff [0-9]+")
 
 
 class ContentChanged(DigestError):
@@ -61,13 +63,11 @@ class AudienceMoved(DigestError):
 
 
 class NeedsAnother(DigestError):
-    """Whoever wrote in an edition does not approve it; it takes a second person."""
+    """It takes a second person, who may approve and wrote nothing in it."""
 
-    def __init__(self, others: Sequence[str]) -> None:
+    def __init__(self, because: str, others: Sequence[str]) -> None:
         who = f"These may: {', '.join(others)}." if others else "Nobody else on the staff may approve as yet."
-        super().__init__(
-            f"You wrote in this edition, and here nobody approves their own words, so it was not approved. {who}"
-        )
+        super().__init__(f"{because}, so it was not approved. {who}")
 
 
 class Blocked(DigestError):
@@ -96,9 +96,9 @@ def approve(
     `send_at` None keeps the planned time. `although_moved`: an audience far from last time's is right.
 
     Raises NotThatMove unless it is a draft, and WentOutBefore where only the journal knows that it has begun;
-    NeedsAnother for who wrote in it, where it takes two; ContentChanged when `seen_hash` is no longer the edition's,
-    and AudienceChanged when `seen_candidates` are no longer about its candidates; SendTimePassed when it should have
-    left already, Blocked when preflight says so, and AudienceMoved.
+    NeedsAnother for whoever is not among `who_may`, where it takes two; ContentChanged when `seen_hash` is no longer
+    the edition's, and AudienceChanged when `seen_candidates` are no longer about its candidates; SendTimePassed when
+    it should have left already, Blocked when preflight says so, and AudienceMoved.
     """
     zone = services.settings.digest_timezone
     with services.database.reading() as session:
@@ -155,8 +155,18 @@ def wrote_in_it(session: Session, edition: Edition, by: str) -> bool:
 
 
 def _refuse_authors(session: Session, edition: Edition, services: Services, by: str) -> None:
-    if services.settings.digest_two_person and wrote_in_it(session, edition, by):
-        raise NeedsAnother([each.email for each in who_may(session, edition, services)])
+    """Where it takes two, a name that nobody can be held to is no second person."""
+    if not services.settings.digest_two_person:
+        return
+    may = who_may(session, edition, services)
+    if staff.known_as(session, by) in {f"staff {each.id}" for each in may}:
+        return
+    because = (
+        "You wrote in this edition, and here nobody approves their own words"
+        if wrote_in_it(session, edition, by)
+        else "Here it takes somebody on the staff who may approve, named by their address alone"
+    )
+    raise NeedsAnother(because, [each.email for each in may])
 
 
 def _moved(
@@ -227,7 +237,7 @@ def _freeze(
 def _on_the_record(session: Session, by: str) -> str:
     """Who it was as the audit log names people; a name given on the command line may be anybody's."""
     known = staff.known_as(session, by)
-    return known if known == AUTOMATIC or known.startswith("staff ") else audit.COMMAND_LINE
+    return known if known == AUTOMATIC or _NUMBERED.fullmatch(known) else audit.COMMAND_LINE
 
 
 def _refuse_changed(session: Session, edition: Edition, proof: proofs.Proof, services: Services) -> None:

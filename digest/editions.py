@@ -197,6 +197,7 @@ VOID: dict[str, Any] = {
     "approved_hash": None,
     "approved_candidates": None,
     "envelope": None,
+    "reminded_at": None,  # it waits for somebody once more
 }
 
 

@@ -26,6 +26,7 @@ from digest import (
     postman,
     sending,
     settling,
+    staff,
     suppression_sync,
     test_mails,
     tidying,
@@ -36,7 +37,7 @@ from digest import (
 from digest.approving import AUTOMATIC
 from digest.bootstrap import Services
 from digest.errors import DigestError
-from digest.models import Edition, EditionLog, EditionState
+from digest.models import Edit, Edition, EditionLog, EditionState
 from digest.people import importing, reminding, requests
 from digest.posting import Clock
 from digest.transport import Outbox
@@ -46,6 +47,10 @@ REMIND_BEFORE = timedelta(hours=3)
 # A draft made late has just been said, and the clock may be about to approve it.
 REMIND_AFTER = timedelta(minutes=30)
 MOST_LETTERS = 500
+APPROVAL = f"{EditionState.DRAFT} → {EditionState.APPROVED}"
+VOIDED = f"{EditionState.APPROVED} → {EditionState.DRAFT}"
+VOID_TOLD = "staff told that the approval is void"
+"""How the edition's log calls them."""
 
 
 @dataclass(frozen=True)
@@ -177,23 +182,37 @@ def _untouched(session: Session, week: Week, *, lock: bool = False) -> Edition |
 
 
 def remind(services: Services, shift: Shift) -> str:
-    """One notice for each draft nobody has approved shortly before it should leave."""
+    """What nobody has approved: one notice where an approval became void, one shortly before the draft should leave,
+    and one when it should have left."""
     now = shift.clock()
     with services.database.writing() as session:
+        voided = [edition for edition in _newly_void(session) if _tell_void(session, edition, services, now)]
         waiting = session.scalars(
             sa.select(Edition).where(
                 Edition.state == EditionState.DRAFT,
-                Edition.reminded_at.is_(None),
+                _is_to_be_reminded_of(now),
                 Edition.send_at <= now + REMIND_BEFORE,
                 Edition.created_at <= now - REMIND_AFTER,
             )
         ).all()
         reminded = [edition for edition in waiting if _remind(session, edition, services.settings.digest_site_url, now)]
-    return ", ".join(f"reminded of {edition.week}" for edition in reminded)
+    return ", ".join(
+        [
+            *(f"told that the approval of {edition.week} is void" for edition in voided),
+            *(f"reminded of {edition.week}" for edition in reminded),
+        ]
+    )
+
+
+def _is_to_be_reminded_of(now: datetime) -> sa.ColumnElement[bool]:
+    """Who was told that it will leave must be told that it did not."""
+    missed = sa.and_(Edition.send_at <= now, Edition.reminded_at < Edition.send_at)
+    return sa.or_(Edition.reminded_at.is_(None), missed)
 
 
 def _remind(session: Session, edition: Edition, site_url: str, now: datetime) -> bool:
-    ours = claim(session, Edition, Edition.id == edition.id, Edition.reminded_at.is_(None), values={"reminded_at": now})
+    still = (Edition.id == edition.id, Edition.state == EditionState.DRAFT, _is_to_be_reminded_of(now))
+    ours = claim(session, Edition, *still, values={"reminded_at": now})
     if ours:
         context = {
             "week": edition.week,
@@ -204,6 +223,50 @@ def _remind(session: Session, edition: Edition, site_url: str, now: datetime) ->
         }
         postman.tell_staff(session, kind="reminder", context=context, now=now)
     return ours
+
+
+def _newly_void(session: Session) -> Sequence[Edition]:
+    """Drafts whose approval became void after staff were last told so."""
+    told = sa.func.coalesce(_latest(VOID_TOLD), 0)
+    return session.scalars(sa.select(Edition).where(Edition.state == EditionState.DRAFT, _latest(VOIDED) > told)).all()
+
+
+def _latest(what: str) -> sa.ScalarSelect[int]:
+    """The number of the last such line in an edition's log."""
+    lines = sa.select(sa.func.max(EditionLog.id)).where(EditionLog.edition_id == Edition.id, EditionLog.what == what)
+    return lines.correlate(Edition).scalar_subquery()
+
+
+def _tell_void(session: Session, edition: Edition, services: Services, now: datetime) -> bool:
+    """Once for each approval, however much is typed afterwards. Who took back their own approval knows it."""
+    session.refresh(edition, with_for_update=True)  # another clock may be telling it, or somebody approving it
+    last = {line.what: line for line in editions.log_of(session, edition)}
+    void, told = last[VOIDED], last.get(VOID_TOLD)
+    if edition.state is not EditionState.DRAFT or (told is not None and told.id > void.id):
+        return False
+    if _is_taken_back(session, last.get(APPROVAL), void):
+        return False
+    editions.log(session, edition, by=drafting.CLOCK, what=VOID_TOLD, now=now)
+    context = {
+        "week": edition.week,
+        "who": staff.names(session).get(staff.known_as(session, void.by), void.by),
+        "why": void.why or "",
+        "send_at": f"{edition.send_at:%A %d %B %Y, %H:%M} UTC",
+        "passed": edition.send_at <= now,
+        "site_url": services.settings.digest_site_url,
+    }
+    postman.tell_staff(session, kind="voided", context=context, now=now)
+    if edition.send_at <= now + REMIND_BEFORE:
+        edition.reminded_at = now  # this notice says all that the reminder would
+    return True
+
+
+def _is_taken_back(session: Session, approval: EditionLog | None, void: EditionLog) -> bool:
+    """By who had approved it, and by no change of theirs."""
+    if approval is None or staff.known_as(session, void.by) != staff.known_as(session, approval.by):
+        return False
+    change = sa.exists().where(Edit.edition_id == void.edition_id, Edit.began_at <= void.at, Edit.at >= void.at)
+    return not session.scalar(sa.select(change))
 
 
 # — the way out —

@@ -88,7 +88,8 @@ def show(week: WeekArgument, as_json: AsJson = False) -> None:
     with opened() as services, services.database.reading() as session:
         edition = editions.find(session, week)
         document = _described(session, edition)
-        problems = _problems(session, edition, services)
+        problems, unchecked = _problems(session, edition, services)
+        document["unchecked"] = unchecked
         document["problems"] = [problem.described() for problem in problems]
         document["log"] = [
             {"at": line.at, "by": line.by, "what": line.what, "why": line.why}
@@ -100,6 +101,8 @@ def show(week: WeekArgument, as_json: AsJson = False) -> None:
     _print_draft(document, made=False)
     for problem in problems:
         console.say(str(problem))
+    if unchecked:
+        console.say(f"it cannot be checked as it is: {unchecked}")
     for line in document["log"]:
         console.say(
             f"{line['at']:%Y-%m-%d %H:%M} {line['by']}: {line['what']}{' · ' + line['why'] if line['why'] else ''}"
@@ -232,7 +235,9 @@ def approve(
     week: WeekArgument,
     by: Annotated[
         str,
-        typer.Option("--by", metavar="EMAIL", help="Who approves; kept as given.", callback=console.somebody),
+        typer.Option(
+            "--by", metavar="EMAIL", help="Who approves; on the staff, where it takes two.", callback=console.somebody
+        ),
     ],
     *,
     at: Annotated[
@@ -406,11 +411,15 @@ def _ask(edition: Edition, candidates: int, services: Services, *, yes: bool) ->
     typer.confirm(f"Hand {edition.week} over to {candidates:,} candidates {way}?", abort=True)
 
 
-def _problems(session: Any, edition: Edition, services: Services) -> list[Problem]:
+def _problems(session: Any, edition: Edition, services: Services) -> tuple[list[Problem], str | None]:
+    """What preflight finds, and why it could not look: a mail that cannot be rendered hides no entry and no log."""
     if not editions.entries_of(session, edition):
-        return []
-    proof = proofs.proof(session, edition, envelopes.current(services), services.settings.digest_timezone)
-    return checking.check(session, edition, proof, services, now=console.real_now())
+        return [], None
+    try:
+        proof = proofs.proof(session, edition, envelopes.current(services), services.settings.digest_timezone)
+        return checking.check(session, edition, proof, services, now=console.real_now()), None
+    except DigestError as why:
+        return [], str(why)
 
 
 def _described(session: Any, edition: Edition) -> dict[str, Any]:

@@ -114,6 +114,16 @@ def take(session: Session, rules: Sequence[Rule], *, now: datetime) -> Rule | No
     return min(exceeded, key=lambda rule: not rule.visible, default=None)
 
 
+def give_back(session: Session, rule: Rule, times: int, *, now: datetime) -> None:
+    """Count so many less in the window of `now`: what was counted did not happen."""
+    what, subject, window = _key(session, rule, now)
+    session.execute(
+        sa.update(Limit)
+        .where(Limit.what == what, Limit.subject == subject, Limit.window == window, Limit.count >= times)
+        .values(count=Limit.count - times)
+    )
+
+
 def counted(session: Session, rule: Rule, *, now: datetime) -> int:
     """How often it was counted in the current window; counts nothing."""
     what, subject, window = _key(session, rule, now)

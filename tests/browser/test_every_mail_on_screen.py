@@ -24,7 +24,7 @@ pytestmark = pytest.mark.browser
 
 GOLDEN = {f"golden {path.stem}": path for path in sorted((Path(__file__).parent.parent / "golden").glob("*.html"))}
 WEEK = make.week()
-NOTICES = ("alarm", "drafted", "halted", "not-approved", "reminder", "skipped")
+NOTICES = ("alarm", "drafted", "halted", "not-approved", "reminder", "skipped", "voided")
 
 
 def variants(copy: EditionCopy) -> list[Variant]:

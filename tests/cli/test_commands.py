@@ -75,6 +75,38 @@ def test_bad_input_gets_a_sentence(run: Run, command: list[str], code: int, says
     assert "Traceback" not in out + err
 
 
+BY_ME: list[list[str]] = [
+    ["edition", "approve", "latest"],
+    ["edition", "override", "latest", "0badc0de", "--why", "x"],
+    ["edition", "hold", "latest", "--why", "x"],
+    ["edition", "resume", "latest", "--why", "x"],
+    ["edition", "stop", "latest", "--why", "x"],
+    ["edition", "correct", "latest", "--words", "x"],
+    ["kill-switch", "on", "--why", "x"],
+]
+
+
+@pytest.mark.parametrize(
+    "name", ["automatic approval", "The  Clock", "command line", "the breaker", "staff 2", "ＳＴＡＦＦ 2"]
+)
+@pytest.mark.parametrize("command", BY_ME, ids=" ".join)
+def test_nobody_passes_for_the_program(run: Run, command: list[str], name: str) -> None:
+    """Nor for a member of staff by number: the session vouches for those. Refused before anything is looked at."""
+    code, out, err = run(*command, "--by", name)
+
+    assert (code, out) == (2, "")
+    assert "--by names a person" in err
+    assert "Traceback" not in err
+
+
+def test_a_name_that_only_sounds_like_staff_is_no_way_into_the_audit_log(run: Run) -> None:
+    """The old crash: an address behind the word "staff"."""
+    code, _, err = run("edition", "approve", "latest", "--by", "staff mary@x.example")
+
+    assert (code, "Traceback" in err) == (2, False)
+    assert run("edition", "approve", "latest", "--by", "staff@example.com")[0] == 1  # there is no edition
+
+
 def test_settings_are_all_wrong_at_once(run: Run) -> None:
     """Exit 2, every name, nothing done."""
     code, _, err = run("edition", "draft", DIGEST_BATCH_SIZE="0", DIGEST_CUTOFF="x")

@@ -60,3 +60,20 @@ def test_a_key_that_is_no_problems_is_said(blocked: Run) -> None:
     code, _, said = blocked("edition", "override", WEEK, "0badc0de", "--why", "x", *BY)
 
     assert (code, "has no such problem" in said) == (1, True)
+
+
+def test_what_cannot_be_rendered_is_shown_all_the_same(blocked: Run, database_url: str) -> None:
+    """Entries and log, with the sentence in place of the problems."""
+    database = Database(database_url)
+    words = "Click -vd2026w47unsubscribeurl- now."
+    editing.write(database, WEEK, "introduction", was="TODO", words=words, by="staff 1", now=make.CUTOFF)
+    database.dispose()
+
+    code, out, _ = blocked("edition", "show", WEEK)
+    assert code == 0
+    assert "it cannot be checked as it is: The edition's own text contains “-vd2026w47" in out
+    assert "1. " in out
+    assert "command line: made" in out
+    document = json.loads(blocked("edition", "show", WEEK, "--json")[1])
+    assert (document["problems"], bool(document["log"])) == ([], True)
+    assert document["unchecked"].startswith("The edition's own text")

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from database import Database
-from digest import approving, checking, editing, editions, envelopes, intake, proofs, sending
+from digest import approving, checking, editing, editions, envelopes, intake, proofs, sending, staff
 from digest.bootstrap import Services
 from digest.models import Comparison, EditionState, Entry, RenderingRow, Role
 from digest.preflight import Problem
@@ -206,6 +206,15 @@ def test_a_program_with_another_rule_of_who_gets_it_does_not_send(services: Serv
         assert "the rule of who gets an edition changed" in (why or "")
 
 
+def test_no_name_brings_an_address_into_the_audit_log(services: Services) -> None:
+    """Whatever it begins with."""
+    make.draft(services)
+    approve(services, by="staff mary@x.example")
+    with services.database.reading() as session:
+        (line,) = (each for each in audit.lines(session) if each.what == "edition approved")
+    assert line.by == audit.COMMAND_LINE
+
+
 # — two people —
 
 
@@ -238,6 +247,32 @@ def test_nobody_approves_their_own_words(two: Services, name: str) -> None:
     with two.database.reading() as session:
         (line,) = (each for each in audit.lines(session) if each.what == "edition approved")
     assert (line.by, line.about, line.details["candidates"]) == ("staff 2", WEEK, 0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Edda <edda@example.com>", "Erik <erik@example.com>", "edda@example.com.", "ｅｄｄａ＠example.com"),
+        *("erik", "nobody@example.com", "otto@example.com", "staff 3", "staff 99", approving.AUTOMATIC),
+    ],
+)
+def test_only_an_address_of_who_may_is_a_second_person(two: Services, name: str) -> None:
+    """However an author, an operator or a stranger is spelled; who may is named."""
+    write(two, "A subject by Edda herself", "staff 1")
+    with pytest.raises(approving.NeedsAnother, match=r"so it was not approved\. These may: erik@example\.com\.$"):
+        approve(two, by=name)
+    assert state(two) is EditionState.DRAFT
+
+    approve(two, by=" Erik@Example.COM ")
+    assert state(two) is EditionState.APPROVED
+
+
+def test_who_left_the_staff_approves_nothing(two: Services) -> None:
+    """Where it takes two: an address of the past is no second person."""
+    with two.database.writing() as session:
+        staff.remove_staff(session, "erik@example.com", now=APPROVED)
+    with pytest.raises(approving.NeedsAnother, match=r"These may: edda@example\.com\.$"):
+        approve(two, by="erik@example.com")
 
 
 def test_words_taken_back_are_nobodys(two: Services) -> None:

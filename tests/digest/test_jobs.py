@@ -15,8 +15,10 @@ import sqlalchemy as sa
 from digest import (
     approving,
     batches,
+    editing,
     editions,
     examination,
+    intake,
     job_runs,
     jobs,
     sending,
@@ -25,7 +27,7 @@ from digest import (
     tidying,
 )
 from digest.bootstrap import Services
-from digest.models import Edition, EditionLog, EditionState, JobRun, Letter, LetterState, Pause
+from digest.models import Comparison, Edition, EditionLog, EditionState, JobRun, Letter, LetterState, Pause
 from tests import make
 from tests.fakes import ScriptedTransport
 from tests.make import APPROVED, CUTOFF, SEEN, SEND, WEEK
@@ -290,15 +292,18 @@ def test_a_test_mail_is_no_change(services: Services) -> None:
 # — the reminder —
 
 
-def test_staff_are_reminded_once_of_a_draft_nobody_approved(services: Services) -> None:
-    """Three hours before it should leave, not sooner, and never again."""
+def test_staff_are_reminded_of_a_draft_nobody_approved(services: Services) -> None:
+    """Three hours before it should leave, not sooner; once more when it did not leave; and never again."""
     gathered(services)
     jobs.draft(services, shift(CUTOFF))
 
     assert jobs.remind(services, shift(SEND - 3 * HOUR - SECOND)) == ""
     assert jobs.remind(services, shift(SEND - 3 * HOUR)) == f"reminded of {WEEK}"
+    assert jobs.remind(services, shift(SEND - SECOND)) == ""
+    assert jobs.remind(services, shift(SEND)) == f"reminded of {WEEK}"
     assert jobs.remind(services, shift(SEND + 3 * DAY)) == ""
-    assert notices(services) == ["drafted", "reminder"]
+    assert notices(services) == ["drafted", "reminder", "reminder"]
+    assert [each["passed"] for each in told(services, "reminder")] == [False, True]
 
 
 def test_nobody_is_reminded_in_the_same_breath(services: Services) -> None:
@@ -319,6 +324,81 @@ def test_two_clocks_remind_once(services: Services) -> None:
 
     assert sorted(said) == ["", f"reminded of {WEEK}"]
     assert notices(services) == ["drafted", "reminder"]
+
+
+def told(services: Services, kind: str) -> list[dict[str, object]]:
+    """What the notices of a kind say, oldest first."""
+    with services.database.reading() as session:
+        return list(session.scalars(sa.select(Letter.context).where(Letter.kind == kind).order_by(Letter.id)))
+
+
+def approved_and_reminded(services: Services) -> None:
+    """Edda approved it after everybody had been reminded of it."""
+    gathered(services)
+    jobs.draft(services, shift(CUTOFF))
+    jobs.remind(services, shift(SEND - 3 * HOUR))
+    approving.approve(services, WEEK, by="edda@example.com", send_at=None, seen_hash=None, now=SEND - 2 * HOUR)
+
+
+def subject_written(services: Services, words: str, *, by: str, at: datetime) -> None:
+    with services.database.reading() as session:
+        was = editions.find(session, WEEK).subject
+    editing.write(services.database, WEEK, "subject", was=was, words=words, by=by, now=at)
+
+
+def test_staff_are_told_once_that_an_edit_made_an_approval_void(services: Services) -> None:
+    """Who did what, and when it should leave; not for each letter typed, but again for the next approval."""
+    approved_and_reminded(services)
+    for minutes, words in enumerate(("One", "One more", "One more word")):
+        subject_written(services, words, by="staff 1", at=SEND - HOUR + minutes * MINUTE)
+        jobs.remind(services, shift(SEND - HOUR + minutes * MINUTE))
+    assert notices(services) == ["drafted", "reminder", "voided"]
+    (notice,) = told(services, "voided")
+    assert (notice["who"], notice["passed"]) == ("edda@example.com", False)
+    assert notice["why"] == "changed: subject"
+    assert notice["send_at"] == f"{SEND:%A %d %B %Y, %H:%M} UTC"
+
+    approving.approve(services, WEEK, by="emil", send_at=None, seen_hash=None, now=SEND - HOUR / 2)
+    assert jobs.remind(services, shift(SEND - HOUR / 2)) == ""
+    subject_written(services, "Another", by="staff 1", at=SEND - 20 * MINUTE)
+    assert jobs.remind(services, shift(SEND - 20 * MINUTE)) == f"told that the approval of {WEEK} is void"
+    assert jobs.remind(services, shift(SEND)) == f"reminded of {WEEK}"
+    assert jobs.remind(services, shift(SEND + DAY)) == ""
+
+
+def test_staff_are_told_that_a_withdrawal_made_an_approval_void(services: Services) -> None:
+    approved_and_reminded(services)
+    with services.database.writing() as session:
+        slug = session.scalars(sa.select(Comparison.slug)).first() or ""
+        intake.withdraw(session, slug, why="wrong numbers", by="command line", now=SEND - HOUR)
+
+    assert jobs.remind(services, shift(SEND - HOUR)) == f"told that the approval of {WEEK} is void"
+    (notice,) = told(services, "voided")
+    assert notice["who"] == "command line"
+    assert str(notice["why"]).endswith("was withdrawn: wrong numbers")
+
+
+def test_who_takes_back_their_own_approval_is_only_reminded_again(services: Services) -> None:
+    """They know; everybody is reminded that it waits. What another one takes back is told."""
+    approved_and_reminded(services)
+    with services.database.writing() as session:
+        editions.reopen(session, editions.find(session, WEEK), why="taken back", by="staff 1", now=SEND - HOUR)
+    assert jobs.remind(services, shift(SEND - HOUR)) == f"reminded of {WEEK}"
+
+    approving.approve(services, WEEK, by="edda@example.com", send_at=None, seen_hash=None, now=SEND - HOUR / 2)
+    with services.database.writing() as session:
+        editions.reopen(session, editions.find(session, WEEK), why="a slip", by="command line", now=SEND - HOUR / 3)
+    assert jobs.remind(services, shift(SEND - HOUR / 3)) == f"told that the approval of {WEEK} is void"
+
+
+def test_two_clocks_tell_once_that_an_approval_is_void(services: Services) -> None:
+    """At the same moment: one notice."""
+    approved_and_reminded(services)
+    subject_written(services, "One", by="staff 1", at=SEND - HOUR)
+    said = at_once(lambda: jobs.remind(services, shift(SEND - HOUR)), times=4)
+
+    assert sorted(said) == ["", "", "", f"told that the approval of {WEEK} is void"]
+    assert notices(services) == ["drafted", "reminder", "voided"]
 
 
 def test_nobody_is_reminded_of_what_is_approved(services: Services) -> None:

@@ -451,6 +451,10 @@ NOTICES: dict[str, tuple[dict[str, Any], str]] = {
     "drafted": (DRAFTED, "digest edition approve 2026-W47 --by"),
     "skipped": ({**DRAFTED, "why": "Nothing stands for selection."}, 'digest edition reopen 2026-W47 --why "…"'),
     "reminder": ({**DRAFTED, "passed": False}, 'digest edition skip 2026-W47 --why "…"'),
+    "voided": (
+        {**DRAFTED, "who": "edda@example.com", "why": "changed: the <tie>", "passed": False},
+        "digest edition approve 2026-W47 --by",
+    ),
     "not-approved": ({"week": make.WEEK, "why": "1 problem blocks:\n  a <b>"}, "digest edition approve 2026-W47"),
     "halted": (HALTED, "digest edition status 2026-W47"),
     "alarm": (HALTED, 'digest edition hold 2026-W47 --why "…"'),

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from digest import editions, pauses, previewing, stats, test_mails
 from digest.bootstrap import Services
+from digest.errors import DigestError
 from digest.models import Delivery, EditionLog
 from digest.staff import audit
-from digest.transport import Unavailable
+from digest.transport import Unavailable, Uncertain
 from subscribers.models import Subscriber
 from tests import make
 from tests.fakes import ScriptedTransport
@@ -92,6 +93,29 @@ def test_twenty_an_hour_are_enough(desk: Services) -> None:
     assert len(transport(desk).taken) == 11
 
     test_mails.send(desk, make.WEEK, to=[EDDA, ERIK], by="staff 1", now=NOW + timedelta(hours=1))
+
+
+def test_what_is_refused_uses_nothing_up(desk: Services) -> None:
+    """Strangers, variants that are none, a provider that said no: twenty may follow. One that may have gone counts."""
+    transport(desk).script = [Unavailable("The provider is resting.")] * 5
+    with_a_stranger, resting = ([EDDA, ERIK, "reader0@example.com"], "all"), ([EDDA], "all")
+    for to, variant in [*[with_a_stranger, ([EDDA], "t-nonsense")] * 12, *[resting] * 5]:
+        with pytest.raises(DigestError):
+            test_mails.send(desk, make.WEEK, to=to, by="staff 1", now=NOW, variant=variant)
+    transport(desk).script = [Uncertain("No answer came.")]
+    with pytest.raises(Uncertain):
+        test_mails.send(desk, make.WEEK, to=[EDDA], by="staff 1", now=NOW)
+
+    for _ in range(19):
+        test_mails.send(desk, make.WEEK, to=[EDDA], by="staff 1", now=NOW)
+    with pytest.raises(test_mails.TooMany):
+        test_mails.send(desk, make.WEEK, to=[EDDA], by="staff 1", now=NOW)
+
+
+def test_who_is_named_twice_gets_one(desk: Services) -> None:
+    """And it counts once, however it is spelled."""
+    named = [EDDA, EDDA.upper()] * 15
+    assert len(test_mails.send(desk, make.WEEK, to=named, by="staff 1", now=NOW)) == 1
 
 
 def test_what_the_provider_did_not_take_is_not_noted_as_taken(desk: Services) -> None:

@@ -144,6 +144,26 @@ def edition_with(of: Services, **changes: object) -> None:
             setattr(edition, column, value)
 
 
+TAG = "-vd2026w47unsubscribeurl-"
+LOOKS_PERSONAL = f"The edition's own text contains “{TAG}”, which looks like a personal field; reword it."
+
+
+def test_what_cannot_be_rendered_is_said_as_what_blocks(client: TestClient, services: Services) -> None:
+    """No button, nothing approved, no test, and the sentence on the page each time."""
+    form = seen(client)
+    edition_with(services, introduction=f"Click {TAG} now.")
+    page = client.get(PAGE)
+    assert page.status_code == 200
+    assert f"1 problem blocks the approval The mail: {LOOKS_PERSONAL}" in said(page)
+    assert 'action="/desk/2026-W47/approve"' not in page.text
+
+    approving, testing = post(client, "approve", **form, when="planned"), post(client, "test", to="1")
+    assert (approving.status_code, testing.status_code) == (409, 422)
+    assert LOOKS_PERSONAL in said(approving)
+    assert LOOKS_PERSONAL in said(testing)
+    assert found(services).state is DRAFT
+
+
 @pytest.mark.parametrize("week", ["2026-W99", "nonsense", "2026-W46"])
 def test_what_is_not_there_is_not_found(client: TestClient, week: str) -> None:
     assert client.get(f"/desk/{week}/approval").status_code == 404
@@ -371,6 +391,11 @@ def test_another_time_is_meant_in_the_newsletters_zone(client: TestClient, servi
 @pytest.mark.parametrize(
     ("at", "says"),
     [
+        ("2026-W49-1", "Give a day and a time"),
+        ("20261204", "Give a day and a time"),
+        ("2026-12-04", "Give a day and a time"),
+        ("2026-12-04T09:00:00", "Give a day and a time"),
+        ("2026-12-04 09:00", "Give a day and a time"),
         ("", "Give a day and a time"),
         ("tomorrow", "Give a day and a time"),
         ("2026-11-20T09:00:00+01:00", "Give a day and a time"),

@@ -35,6 +35,7 @@ from digest import (
 from digest.bootstrap import Services
 from digest.errors import DigestError
 from digest.models import Edition, EditionState, RenderingRow
+from digest.preflight import Problem
 from digest.proofs import Envelope
 from digest.rendering.typography import spoken_moment
 from digest.staff import audit
@@ -56,7 +57,10 @@ DRAFT, APPROVED, SKIPPED = EditionState.DRAFT, EditionState.APPROVED, EditionSta
 SHORT_HASH = 12
 LONGEST_KEY = 40
 """Of a variant."""
+NO_HASH = "none"
 _COUNT = re.compile(r"[0-9]{1,9}")
+_MINUTE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}")
+"""As browsers send a day and a time: nothing else that Python would read as one."""
 
 # What was done, by the word in the address after the redirect: no text of anybody's comes in that way.
 SAID = {
@@ -167,19 +171,24 @@ def approval_page(
 def _of_a_draft(
     session: Session, edition: Edition, services: Services, visitor: Visitor, now: datetime
 ) -> dict[str, Any]:
-    envelope = envelopes.current(services)
-    proof = proofs.proof(session, edition, envelope, services.settings.digest_timezone)
-    problems = checking.check(session, edition, proof, services, now=now)
+    envelope, zone = envelopes.current(services), services.settings.digest_timezone
+    copy = editions.copy_of(session, edition, zone)
+    try:
+        proof = proofs.proof(session, edition, envelope, zone)
+        content_hash, problems = proof.content_hash, checking.check(session, edition, proof, services, now=now)
+    except DigestError as why:
+        content_hash, problems = NO_HASH, [_not_to_be_rendered(why)]
+    variants, _ = proofs.variants_needed(session, copy)
     earliest = now + timedelta(minutes=services.settings.digest_undo_minutes)
     send_at = max(edition.send_at, now)
     return {
-        "subject": proof.copy.subject,
-        "headlines": [each.summary.headline for each in proof.copy.entries],
-        "content_hash": proof.content_hash,
+        "subject": copy.subject,
+        "headlines": [each.summary.headline for each in copy.entries],
+        "content_hash": content_hash,
         "panel": audience_panel.panel(
             session,
             edition,
-            [each.variant for each in proof.renderings],
+            [each.key for each in variants],
             audiences.rules_in_force(services),
             send_at=send_at,
             prepared_at=max(send_at, earliest),
@@ -193,6 +202,11 @@ def _of_a_draft(
         "who_may": [each.email for each in approving.who_may(session, edition, services)],
         **_outside(envelope),
     }
+
+
+def _not_to_be_rendered(why: DigestError) -> Problem:
+    """In place of all that preflight would have found."""
+    return Problem("block", "not-rendered", "the mail", str(why), "Mend this first; the checks run when it is mended.")
 
 
 def _of_an_approved(session: Session, edition: Edition, services: Services, now: datetime) -> dict[str, Any]:
@@ -311,10 +325,10 @@ def _wanted_time(form: FormData, zone: tzinfo, now: datetime) -> datetime | None
 
 def _instant(text: str, zone: tzinfo) -> datetime:
     """What a clock in the newsletter's zone shows, as an instant. Raises BadForm."""
+    if not _MINUTE.fullmatch(text):
+        raise BadForm(NOT_A_TIME)
     try:
         wall = datetime.fromisoformat(text)
-        if wall.tzinfo is not None:
-            raise BadForm(NOT_A_TIME)
         instant = wall.replace(tzinfo=zone).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadForm(NOT_A_TIME) from None
