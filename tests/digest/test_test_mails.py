@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -110,6 +111,21 @@ def test_what_is_refused_uses_nothing_up(desk: Services) -> None:
         test_mails.send(desk, make.WEEK, to=[EDDA], by="staff 1", now=NOW)
     with pytest.raises(test_mails.TooMany):
         test_mails.send(desk, make.WEEK, to=[EDDA], by="staff 1", now=NOW)
+
+
+def test_pressed_by_many_at_once_no_more_than_twenty_go(desk: Services) -> None:
+    """Counted before anything is handed over."""
+
+    def press(number: int) -> bool:
+        try:
+            test_mails.send(desk, make.WEEK, to=[EDDA], by="staff 1", now=NOW + timedelta(milliseconds=number))
+        except test_mails.TooMany:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(press, range(25))) == test_mails.MOST
+    assert len(transport(desk).taken) == test_mails.MOST
 
 
 def test_who_is_named_twice_gets_one(desk: Services) -> None:
