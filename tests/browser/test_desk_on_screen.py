@@ -211,6 +211,53 @@ def test_nothing_typed_is_lost_without_a_network(site: Site, page: Page) -> None
     assert read(site).introduction == "Good *morning*. It rains."
 
 
+@pytest.mark.parametrize("status", [503, 500, 404])
+def test_an_act_that_fails_holds_nothing_up(site: Site, page: Page, status: int) -> None:
+    """It is tried a few times at most and said by its name; the words typed behind it arrive."""
+    page.locator("#subject").fill("A subject that cannot be taken back")
+    saved(page)
+    tries: list[str] = []
+
+    def fail(route: Route) -> None:
+        tries.append(route.request.url)
+        route.fulfill(status=status, body="")
+
+    page.route("**/undo", fail)
+    page.locator("#undo-button").click()
+    page.locator("#introduction").fill("Words behind it.")
+    saved(page)
+
+    assert read(site).introduction == "Words behind it."
+    expect(page.locator("#news .bad")).to_contain_text(re.compile("“Undo: subject” was (not done|refused)"))
+    assert len(tries) == (4 if status == 503 else 1)
+    page.unroute("**/undo")
+    page.locator("#undo-button").click()
+    expect(page.locator("#introduction")).to_have_value("")
+
+
+@pytest.mark.parametrize("status", [503, 500])
+def test_a_text_that_fails_is_said_at_its_place(site: Site, page: Page, status: int) -> None:
+    """Other texts are saved; this one stays, and arrives with the next key."""
+
+    def fail(route: Route) -> None:
+        if "Doomed" in (route.request.post_data or ""):
+            route.fulfill(status=status, body="")
+        else:
+            route.continue_()
+
+    page.route("**/edits", fail)
+    page.locator("#subject").fill("Doomed for a while")
+    page.locator("#introduction").fill("Not held up.")
+    expect(page.locator("[data-part=subject] .saving")).to_contain_text("not saved")
+    assert eventually(lambda: read(site).introduction == "Not held up.", page)
+    expect(page.locator("#saved-state")).to_contain_text("not saved", ignore_case=True)
+    expect(page.locator("#subject")).to_have_value("Doomed for a while")
+
+    page.locator("#subject").fill("A subject that goes through")
+    saved(page)
+    assert read(site).subject == "A subject that goes through"
+
+
 def test_an_answer_that_was_lost_is_no_clash(site: Site, page: Page) -> None:
     """The program took the words and nobody heard of it: the next ones are one's own going on, not another's."""
     lost: list[APIResponse] = []

@@ -7,7 +7,8 @@ document.addEventListener("DOMContentLoaded", () => {
   const page = `/desk/${bench.dataset.week}`;
   const PAUSE = 600; // milliseconds without a key before a text is saved
   const LOOK = 10000; // … between two looks whether somebody else has changed anything
-  const LATEST = 30000; // … at most between two tries where there is no answer
+  const PAUSES = [500, 1000, 2000]; // … before an act without an answer is tried once more
+  const LONGEST = 20000; // … an answer is waited for
   const KEPT_ALIVE = 50000; // octets a browser sends on after its page is gone
 
   const news = document.getElementById("news");
@@ -24,6 +25,18 @@ document.addEventListener("DOMContentLoaded", () => {
   const fields = new Map();
 
   class SignedOut extends Error {}
+
+  // What the program cannot do at the moment: nothing is wrong with what was asked.
+  class NoAnswer extends Error {}
+
+  class Failed extends Error {}
+
+  const whyNot = (problem) => {
+    if (problem instanceof SignedOut) return "you are signed out. Sign in in another window, and go on here";
+    if (problem instanceof NoAnswer) return "there is no answer";
+    if (problem instanceof Failed) return `the program failed at it (${problem.message})`;
+    throw problem;
+  };
 
   const wait = (pause) => new Promise((done) => setTimeout(done, pause));
   const say = (words) => (spoken.textContent = words);
@@ -50,50 +63,60 @@ document.addEventListener("DOMContentLoaded", () => {
       data.append(name, value);
       size += 4 * value.length + 200;
     }
-    const answer = await fetch(page + path, {
+    const answer = await fetched(page + path, {
       method: "POST",
       body: data,
       headers: { Accept: "application/json" },
-      redirect: "manual",
       keepalive: size < KEPT_ALIVE,
     });
-    if (answer.status === 403) throw new SignedOut();
-    if (answer.status >= 500 || answer.status === 429) throw new Error(String(answer.status));
     return { status: answer.status, body: await answer.json().catch(() => ({})) };
   }
 
   async function ask(query) {
-    const answer = await fetch(page + query, { redirect: "manual", cache: "no-store" });
-    if (answer.type === "opaqueredirect" || answer.status === 403) throw new SignedOut();
-    if (!answer.ok) throw new Error(String(answer.status));
+    const answer = await fetched(page + query, { cache: "no-store" });
+    if (!answer.ok) throw new Failed(String(answer.status));
     return answer;
   }
 
-  // Until there is an answer, whatever it says: every act may be sent twice.
+  async function fetched(address, options) {
+    let answer;
+    try {
+      answer = await fetch(address, { ...options, redirect: "manual", signal: AbortSignal.timeout(LONGEST) });
+    } catch {
+      throw new NoAnswer();
+    }
+    if (answer.type === "opaqueredirect" || answer.status === 403) throw new SignedOut();
+    if (answer.status === 503 || answer.status === 429) throw new NoAnswer();
+    if (answer.status >= 500) throw new Failed(String(answer.status));
+    return answer;
+  }
+
+  // Every act may be sent twice, so it is; but never for ever, for what is behind it must go on.
   function enqueue(work) {
     waiting += 1;
     show();
-    const done = queue.then(async () => {
-      for (let pause = 1000; ; pause = Math.min(2 * pause, LATEST)) {
-        try {
-          const found = await work();
-          trouble = "";
-          return found;
-        } catch (problem) {
-          if (problem instanceof SignedOut) trouble = "you are signed out. Sign in in another window, and it is saved";
-          else if (problem instanceof TypeError || /^\d+$/.test(problem.message)) trouble = "there is no answer. Trying again";
-          else throw problem;
-          show();
-          await Promise.race([wait(pause), new Promise((back) => addEventListener("online", back, { once: true }))]);
-        }
-      }
-    });
+    const done = queue.then(() => tried(work));
     queue = done.catch(() => undefined);
     return done.finally(() => {
+      trouble = "";
       waiting -= 1;
       answered += 1;
       show();
     });
+  }
+
+  async function tried(work) {
+    for (const pause of PAUSES) {
+      try {
+        return await work();
+      } catch (problem) {
+        if (!(problem instanceof NoAnswer)) throw problem;
+      }
+      trouble = "there is no answer. Trying again";
+      show();
+      await Promise.race([wait(pause), new Promise((back) => addEventListener("online", back, { once: true }))]);
+    }
+    return work();
   }
 
   // — texts —
@@ -112,6 +135,7 @@ document.addEventListener("DOMContentLoaded", () => {
       this.kept = this.box.defaultValue; // what stood in the box when it was saved
       this.sent = []; // what may or may not have arrived
       this.refused = "";
+      this.unanswered = ""; // why it did not arrive, though nothing is wrong with it
       this.theirs = null;
       this.timer = 0;
       this.isQueued = false;
@@ -130,6 +154,10 @@ document.addEventListener("DOMContentLoaded", () => {
 
     get isStuck() {
       return this.isDirty && Boolean(this.theirs !== null || this.refused || closed);
+    }
+
+    get isUnsaved() {
+      return this.isStuck || (this.isDirty && Boolean(this.unanswered));
     }
 
     get original() {
@@ -163,7 +191,17 @@ document.addEventListener("DOMContentLoaded", () => {
       clearTimeout(this.timer);
       if (!this.isDirty || this.isStuck || this.isQueued) return;
       this.isQueued = true;
-      enqueue(() => this.send());
+      enqueue(() => this.send()).catch((problem) => this.missed(problem));
+    }
+
+    // It stays as it is typed, and goes out again with the next key, or as soon as there is an answer.
+    missed(problem) {
+      this.isQueued = false;
+      const isFailure = problem instanceof Failed;
+      this[isFailure ? "refused" : "unanswered"] = whyNot(problem);
+      say(`Not saved: ${whyNot(problem)}`);
+      this.show();
+      show();
     }
 
     async send() {
@@ -183,6 +221,7 @@ document.addEventListener("DOMContentLoaded", () => {
         this.isUnderWay = false;
       }
       const { status, body } = found;
+      this.unanswered = "";
       if (status === 200) this.saved(words, body);
       else if (typeof body.current === "string" && this.sent.includes(body.current)) this.confirmed = body.current; // ours, unheard of
       else if (typeof body.current === "string") this.clash(body);
@@ -258,9 +297,10 @@ document.addEventListener("DOMContentLoaded", () => {
     show() {
       for (const was of [this.form, this.original]) if (was) was.querySelector(".was").value = this.confirmed;
       if (this.original) this.original.hidden = tidied(this.part, this.box.value) === this.byRule;
-      this.saying.classList.toggle("is-bad", this.isStuck);
+      this.saying.classList.toggle("is-bad", this.isUnsaved);
       if (this.isStuck) this.saying.textContent = `not saved${this.refused ? `: ${this.refused}` : ""}`;
       else if (this.isUnderWay || this.isQueued) this.saying.textContent = "saving…";
+      else if (this.isUnsaved) this.saying.textContent = `not saved: ${this.unanswered}`;
       else if (this.isDirty) this.saying.textContent = "…";
       else if (this.saying.textContent) this.saying.textContent = savedAt ? `saved ${savedAt}` : "";
       this.box.toggleAttribute("aria-invalid", false);
@@ -302,11 +342,12 @@ document.addEventListener("DOMContentLoaded", () => {
   function show() {
     if (!state) return;
     const stuck = all().filter((field) => field.isStuck).length;
+    const missed = trouble || all().find((field) => field.isUnsaved)?.unanswered;
     const isSaving = waiting > 0 || all().some((field) => field.isDirty);
-    state.classList.toggle("is-bad", Boolean(stuck || trouble));
-    state.classList.toggle("is-saving", isSaving && !stuck && !trouble);
+    state.classList.toggle("is-bad", Boolean(stuck || missed));
+    state.classList.toggle("is-saving", isSaving && !stuck && !missed);
     if (stuck) state.textContent = stuck === 1 ? "One text is not saved" : `${stuck} texts are not saved`;
-    else if (trouble) state.textContent = `Not saved: ${trouble}`;
+    else if (missed) state.textContent = `Not saved: ${missed}`;
     else if (isSaving) state.textContent = "Saving…";
     else state.textContent = savedAt ? `Saved ${savedAt}` : "All is saved";
   }
@@ -356,19 +397,20 @@ document.addEventListener("DOMContentLoaded", () => {
     const about = form.dataset.of ?? form.elements.comparison?.value ?? "";
     const card = form.closest(".entry");
     const after = card?.nextElementSibling ?? card?.previousElementSibling;
+    const pressed = (form.querySelector("button") ?? form).textContent.trim();
     flush(); // first what was typed before it
     const { status, body } = await enqueue(() => {
       const values = Object.fromEntries(new FormData(form));
       if (act === "restore") values.was = fields.get(about).confirmed;
       return post(act === "undo" ? "/undo" : "/edits", values);
-    });
+    }).catch((problem) => ({ body: { detail: `“${pressed}” was not done: ${whyNot(problem)}.` } }));
     delete form.dataset.busy;
     if (status === 200) {
       settle(body);
       say(body.changed ? `Saved: ${body.what}.` : "Nothing was changed: it was so already.");
       if (act === "restore") fields.get(about).put(fields.get(about).byRule);
     } else {
-      tell("own", "bad", [body.detail ?? "That was refused."]);
+      tell("own", "bad", [body.detail ?? `“${pressed}” was refused.`]);
     }
     await freshen({ whole: true });
     if (status === 200) land(act, about, after);
@@ -412,12 +454,15 @@ document.addEventListener("DOMContentLoaded", () => {
         }
         order = current; // ours, whose answer was lost
       }
-    }).then(() => freshen({ whole: true }));
+    })
+      .catch((problem) => tell("own", "bad", [`Your order was not saved: ${whyNot(problem)}.`]))
+      .then(() => freshen({ whole: true }));
   });
 
   // — what others do —
 
   let freshening = 0;
+  let isBehind = false;
   function freshenSoon() {
     clearTimeout(freshening);
     freshening = setTimeout(freshen, 400);
@@ -433,9 +478,11 @@ document.addEventListener("DOMContentLoaded", () => {
       if (waiting || before !== answered || window.deskIsHeld()) return freshenSoon();
       if (!fresh || fresh.dataset.state !== bench.dataset.state) return close(fresh?.dataset.state);
       await take(fresh, whole);
+      isBehind = false;
     } catch (problem) {
-      if (problem instanceof SignedOut) trouble = "you are signed out. Sign in in another window, and go on here";
-      else if (!(problem instanceof TypeError) && !/^\d+$/.test(problem.message)) throw problem;
+      isBehind = true; // until the next look that is answered
+      if (problem instanceof SignedOut) trouble = whyNot(problem);
+      else whyNot(problem);
       show();
     }
   }
@@ -587,10 +634,12 @@ document.addEventListener("DOMContentLoaded", () => {
 
   addEventListener("beforeunload", (event) => {
     const wasBusy = waiting > 0;
+    const isAnyUnsaved = all().some((field) => field.isUnsaved);
     flush(); // what is only not yet sent goes out behind the page
-    if (all().some((field) => field.isStuck) || (wasBusy && all().some((field) => field.isDirty))) event.preventDefault();
+    if (isAnyUnsaved || (wasBusy && all().some((field) => field.isDirty))) event.preventDefault();
   });
   addEventListener("pagehide", flush);
+  addEventListener("online", flush);
   document.addEventListener("visibilitychange", () => (document.hidden ? flush() : look()));
   document.addEventListener("desk:free", freshenSoon);
 
@@ -603,9 +652,11 @@ document.addEventListener("DOMContentLoaded", () => {
         trouble = "";
         show();
       }
-      if (found.revision > revision || found.state !== bench.dataset.state) await freshen({ whole: true });
+      flush(); // what had no answer before
+      if (waiting) return;
+      if (isBehind || found.revision > revision || found.state !== bench.dataset.state) await freshen({ whole: true });
     } catch (problem) {
-      if (problem instanceof SignedOut) trouble = "you are signed out. Sign in in another window, and go on here";
+      if (problem instanceof SignedOut) trouble = whyNot(problem);
       show();
     }
   }
