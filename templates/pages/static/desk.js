@@ -344,22 +344,26 @@ document.addEventListener("DOMContentLoaded", () => {
     const stuck = all().filter((field) => field.isStuck).length;
     const missed = trouble || all().find((field) => field.isUnsaved)?.unanswered;
     const isSaving = waiting > 0 || all().some((field) => field.isDirty);
-    state.classList.toggle("is-bad", Boolean(stuck || missed));
+    state.classList.toggle("is-bad", Boolean(stuck || missed || closed));
     state.classList.toggle("is-saving", isSaving && !stuck && !missed);
     if (stuck) state.textContent = stuck === 1 ? "One text is not saved" : `${stuck} texts are not saved`;
+    else if (closed) state.textContent = "Nothing is saved any more";
     else if (missed) state.textContent = `Not saved: ${missed}`;
     else if (isSaving) state.textContent = "Saving…";
     else state.textContent = savedAt ? `Saved ${savedAt}` : "All is saved";
   }
 
   // One notice of each sort at a time: what others did must not hide what became of one's own.
-  function tell(sort, kind, sentences, { again = false } = {}) {
-    const notice = element("div", { class: `notice ${kind}`, "data-sort": sort }, ...sentences.map((each) => element("p", {}, each)));
-    const ends = element("div", { class: "buttons" }, button("Close", () => notice.remove()));
+  function tell(sort, kind, said, { again = false, buttons = [] } = {}) {
+    const parts = said.map((each) => (each instanceof Node ? each : element("p", {}, each)));
+    const notice = element("div", { class: `notice ${kind}`, "data-sort": sort, tabindex: "-1" }, ...parts);
+    const close = buttons.length ? "Discard it" : "Close";
+    const ends = element("div", { class: "buttons" }, ...buttons, button(close, () => notice.remove()));
     if (again) ends.prepend(element("a", { class: "button plain small", href: page }, "Load the page again"));
     notice.append(ends);
     news.querySelector(`[data-sort="${sort}"]`)?.remove();
     news.append(notice);
+    return notice;
   }
 
   function settle(body) {
@@ -368,6 +372,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (body.undo) {
       undo.elements.revision.value = String(body.undo.revision);
       undo.querySelector(".what").textContent = `: ${body.undo.what}`;
+      undo.querySelector("button").title = body.undo.what;
     }
     savedAt = body.at;
     if (body.voided) tell("own", "warn", ["This voided the approval: the edition is a draft again."]);
@@ -391,6 +396,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (event.target.matches("form.note input")) event.target.form.requestSubmit();
   });
 
+  let acting = 0; // acts that find the place to go on themselves
   async function run(form) {
     form.dataset.busy = "yes";
     const act = form.dataset.act;
@@ -399,7 +405,9 @@ document.addEventListener("DOMContentLoaded", () => {
     const after = card?.nextElementSibling ?? card?.previousElementSibling;
     const pressed = (form.querySelector("button") ?? form).textContent.trim();
     flush(); // first what was typed before it
+    acting += 1;
     const { status, body } = await enqueue(() => {
+      if (closed) return { body: { detail: `“${pressed}” was not done: ${closed}.` } };
       const values = Object.fromEntries(new FormData(form));
       if (act === "restore") values.was = fields.get(about).confirmed;
       return post(act === "undo" ? "/undo" : "/edits", values);
@@ -413,6 +421,7 @@ document.addEventListener("DOMContentLoaded", () => {
       tell("own", "bad", [body.detail ?? `“${pressed}” was refused.`]);
     }
     await freshen({ whole: true });
+    acting -= 1;
     if (status === 200) land(act, about, after);
   }
 
@@ -471,6 +480,7 @@ document.addEventListener("DOMContentLoaded", () => {
   // Takes in how the page is by now, and leaves alone what somebody is doing on it.
   async function freshen({ whole = false } = {}) {
     clearTimeout(freshening);
+    if (closed) return;
     const before = answered;
     try {
       const shown = whole && wide.size ? `?shown=${encodeURIComponent([...wide].join(" "))}` : "";
@@ -490,7 +500,7 @@ document.addEventListener("DOMContentLoaded", () => {
   async function take(fresh, whole) {
     const now = Number(fresh.dataset.revision);
     if (now > revision) await hear();
-    rescue(fresh);
+    const lost = rescue(fresh);
     for (const form of fresh.querySelectorAll("form.writing")) {
       const field = fields.get(form.dataset.part);
       if (!field?.form.isConnected) continue;
@@ -508,6 +518,7 @@ document.addEventListener("DOMContentLoaded", () => {
     order = bench.dataset.order = fresh.dataset.order;
     revision = Math.max(revision, now);
     document.activeElement?.disabled && cardFocus(document.activeElement);
+    lost?.focus();
     show();
     refreshPreview();
     refreshChecks();
@@ -517,26 +528,52 @@ document.addEventListener("DOMContentLoaded", () => {
 
   async function hear() {
     const { said } = await (await ask(`?fragment=revision&since=${revision}`)).json();
-    if (said.length) tell("others", "", said.slice(0, 4), { again: true });
+    if (said.length) tell("others", "", said.slice(0, 1)); // the latest; all of them stand under Edits
   }
 
-  // What somebody was writing in an entry that is gone is shown once more: it is theirs to keep.
+  // What somebody was writing in an entry that is gone is shown once more: it is theirs to keep. What comes back is
+  // where they go on, if that is where they were.
   function rescue(fresh) {
+    const at = document.activeElement;
+    const card = at.closest(".entry");
+    let found = null;
     for (const field of all()) {
       const isGone = !fresh.querySelector(`form.writing[data-part="${CSS.escape(field.part)}"]`);
-      if (isGone && field.isDirty) tell("lost", "warn", ["This entry was taken out while you were writing in it. Your words, not saved:", field.box.value]);
+      if (!isGone || !field.isDirty) continue;
+      const notice = keep(field);
+      if (field.box === at || (!found && card?.contains(field.form))) found = notice;
     }
+    if (found || !card || acting || fresh.querySelector(`#${card.id}`)) return found;
+    return tell("gone", "warn", [`The entry you were in was taken out: ${card.dataset.title}.`]);
+  }
+
+  function keep(field) {
+    const of = field.form.closest(".entry").dataset.title;
+    const label = field.form.querySelector("label").textContent.toLowerCase();
+    const words = element("textarea", { class: "rescued", readonly: "", rows: "3", "aria-label": "Your words, not saved" });
+    words.value = field.box.value;
+    const copy = button("Copy it", async () => {
+      words.select();
+      await navigator.clipboard?.writeText(words.value).then(() => say("Copied."), () => undefined);
+    });
+    const said = `Not saved: ${of} was taken out while you were writing its ${label}. These were your words:`;
+    return tell(`lost ${field.part}`, "bad", [said, words], { buttons: [copy] });
   }
 
   function close(now) {
     closed = now ? `the edition is ${now} now` : "the edition is on its way";
     for (const field of all()) {
       if (field.isDirty) field.refused = closed;
+      field.box.readOnly = true;
       field.show();
     }
+    const notice = tell("closed", "warn", [`${sentence(closed)}. What you wrote is left as it is, and nothing more is saved from here.`], { again: true });
+    if (document.activeElement?.matches("#workbench button, #workbench input")) notice.focus();
+    for (const it of bench.querySelectorAll(".writing-side :is(form button, .handle, [data-move], .note input)")) it.disabled = true;
     show();
-    tell("closed", "warn", [`${closed[0].toUpperCase()}${closed.slice(1)}. What you wrote is left as it is, and nothing more is saved from here.`], { again: true });
   }
+
+  const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}`;
 
   // The old made like the fresh, keeping every node that is in both: so nobody loses focus, caret or scroll.
   function morph(old, fresh) {
@@ -605,12 +642,13 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   }
 
-  function sayChecks({ blocking, warnings }) {
+  function sayChecks({ blocking, warnings, overridden }) {
     const said = document.getElementById("checks-said");
     if (!said || blocking === undefined) return;
     const warned = Number(warnings) === 1 ? "1 warning" : `${warnings} warnings`;
     if (Number(blocking)) said.textContent = Number(blocking) === 1 ? "1 check blocks" : `${blocking} checks block`;
     else said.textContent = Number(warnings) ? `Nothing blocks, ${warned}` : "Nothing blocks";
+    if (Number(overridden)) said.append(`, ${overridden} overridden`);
     said.classList.toggle("is-bad", Number(blocking) > 0);
   }
 
@@ -634,12 +672,12 @@ document.addEventListener("DOMContentLoaded", () => {
 
   addEventListener("beforeunload", (event) => {
     const wasBusy = waiting > 0;
-    const isAnyUnsaved = all().some((field) => field.isUnsaved);
+    const isAnyUnsaved = all().some((field) => field.isUnsaved) || news.querySelector(".rescued");
     flush(); // what is only not yet sent goes out behind the page
     if (isAnyUnsaved || (wasBusy && all().some((field) => field.isDirty))) event.preventDefault();
   });
   addEventListener("pagehide", flush);
-  addEventListener("online", flush);
+  addEventListener("online", look);
   document.addEventListener("visibilitychange", () => (document.hidden ? flush() : look()));
   document.addEventListener("desk:free", freshenSoon);
 
@@ -652,7 +690,7 @@ document.addEventListener("DOMContentLoaded", () => {
         trouble = "";
         show();
       }
-      flush(); // what had no answer before
+      if (found.state === bench.dataset.state) flush(); // what had no answer before; but never into an approved edition
       if (waiting) return;
       if (isBehind || found.revision > revision || found.state !== bench.dataset.state) await freshen({ whole: true });
     } catch (problem) {
