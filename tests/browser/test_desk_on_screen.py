@@ -582,6 +582,7 @@ def test_what_one_writes_in_an_entry_taken_out_is_shown_once_more(site: Site, ch
         notice = edda.locator("#news .bad").filter(has_text="writing its headline")
         expect(notice).to_be_focused()
         expect(notice).to_be_in_viewport()
+        expect(edda.locator("#saved-state")).to_have_text("Words not saved: see below")
 
         asked: list[str] = []
         edda.on("dialog", lambda it: (asked.append(it.type), it.dismiss()))
@@ -590,6 +591,7 @@ def test_what_one_writes_in_an_entry_taken_out_is_shown_once_more(site: Site, ch
         assert "/desk/2026" in edda.url
         edda.get_by_role("button", name="Discard it").first.click()
         edda.get_by_role("button", name="Discard it").click()
+        saved(edda)
         edda.goto(f"{site.address}/desk")
 
 

@@ -343,10 +343,12 @@ document.addEventListener("DOMContentLoaded", () => {
     if (!state) return;
     const stuck = all().filter((field) => field.isStuck).length;
     const missed = trouble || all().find((field) => field.isUnsaved)?.unanswered;
+    const isLost = news.querySelector(".rescued");
     const isSaving = waiting > 0 || all().some((field) => field.isDirty);
-    state.classList.toggle("is-bad", Boolean(stuck || missed || closed));
+    state.classList.toggle("is-bad", Boolean(stuck || missed || closed || isLost));
     state.classList.toggle("is-saving", isSaving && !stuck && !missed);
     if (stuck) state.textContent = stuck === 1 ? "One text is not saved" : `${stuck} texts are not saved`;
+    else if (isLost) state.textContent = "Words not saved: see below";
     else if (closed) state.textContent = "Nothing is saved any more";
     else if (missed) state.textContent = `Not saved: ${missed}`;
     else if (isSaving) state.textContent = "Saving…";
@@ -358,7 +360,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const parts = said.map((each) => (each instanceof Node ? each : element("p", {}, each)));
     const notice = element("div", { class: `notice ${kind}`, "data-sort": sort, tabindex: "-1" }, ...parts);
     const close = buttons.length ? "Discard it" : "Close";
-    const ends = element("div", { class: "buttons" }, ...buttons, button(close, () => notice.remove()));
+    const ends = element("div", { class: "buttons" }, ...buttons, button(close, () => show(notice.remove())));
     if (again) ends.prepend(element("a", { class: "button plain small", href: page }, "Load the page again"));
     notice.append(ends);
     news.querySelector(`[data-sort="${sort}"]`)?.remove();
