@@ -180,10 +180,13 @@ def test_an_approval_voided_meanwhile_is_said(site: Site, chromium: Browser) -> 
             tab = page if path == "/approval" else page.context.new_page()
             tab.goto(f"{site.address}/desk/{week}{path}")
         other.goto(f"{site.address}/desk/{week}")
+        for tab in page.context.pages:
+            tab.evaluate("scrollTo(0, document.body.scrollHeight)")
         other.get_by_role("button", name="Take it back").click()
         other.get_by_text("Taken back: it is a draft again").wait_for()
         for tab in page.context.pages:
-            expect(tab.get_by_role("alert").filter(has_text="no longer approved")).to_be_visible(timeout=15_000)
+            said = tab.get_by_role("alert").filter(has_text="no longer approved")
+            expect(said).to_be_in_viewport(timeout=15_000)
             expect(tab.locator(".undo-count")).to_be_hidden()
             expect(tab.get_by_role("button", name="Take it back")).to_be_hidden()
         page.get_by_role("link", name="Load the page again").click()

@@ -12,7 +12,7 @@ from typing import Literal
 import pytest
 import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import APIResponse, Browser, Locator, Page, Route, expect
+from playwright.sync_api import APIResponse, Browser, Dialog, Locator, Page, Route, expect
 
 from digest import approving, editing, editions, intake, library
 from digest.manuscript import Manuscript
@@ -585,7 +585,12 @@ def test_what_one_writes_in_an_entry_taken_out_is_shown_once_more(site: Site, ch
         expect(edda.locator("#saved-state")).to_have_text("Words not saved: see below")
 
         asked: list[str] = []
-        edda.on("dialog", lambda it: (asked.append(it.type), it.dismiss()))
+
+        def stay(dialog: Dialog) -> None:
+            asked.append(dialog.type)
+            dialog.dismiss()
+
+        edda.on("dialog", stay)
         edda.evaluate("location.assign('/desk')")
         assert eventually(lambda: asked == ["beforeunload"], edda)
         assert "/desk/2026" in edda.url
