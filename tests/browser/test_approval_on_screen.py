@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from digest import approving, drafting, editions, sending, weeks
+from digest import approving, drafting, editing, editions, sending, weeks
 from digest.models import AuditLine, Edition, EditionState, Role
 from digest.staff import add_staff, sessions
 from digest.web.staff_door import cookie_name
@@ -169,6 +169,40 @@ def test_it_counts_down_and_can_be_taken_back(site: Site, page: Page) -> None:
     expect(page.locator("#undo")).to_have_count(0)
     assert edition(site, week).state is EditionState.DRAFT
     page.get_by_role("button", name=re.compile("Approve for")).wait_for()
+
+
+def test_an_approval_voided_meanwhile_is_said(site: Site, chromium: Browser) -> None:
+    """Another browser takes it back: here nothing counts on, and nothing is left to press but to load again."""
+    week = a_draft(site)
+    with opened(site, chromium) as page, opened(site, chromium) as other:
+        approve(page, site, week)
+        for path in ("/preview", "/approval"):
+            tab = page if path == "/approval" else page.context.new_page()
+            tab.goto(f"{site.address}/desk/{week}{path}")
+        other.goto(f"{site.address}/desk/{week}")
+        for tab in page.context.pages:
+            tab.evaluate("scrollTo(0, document.body.scrollHeight)")
+        other.get_by_role("button", name="Take it back").click()
+        other.get_by_text("Taken back: it is a draft again").wait_for()
+        for tab in page.context.pages:
+            said = tab.get_by_role("alert").filter(has_text="no longer approved")
+            expect(said).to_be_in_viewport(timeout=15_000)
+            expect(tab.locator(".undo-count")).to_be_hidden()
+            expect(tab.get_by_role("button", name="Take it back")).to_be_hidden()
+        page.get_by_role("link", name="Load the page again").click()
+        page.get_by_role("button", name=re.compile("Approve for")).wait_for()
+
+
+def test_what_changes_before_one_approves_is_said(site: Site, chromium: Browser) -> None:
+    week = a_draft(site)
+    with opened(site, chromium) as page:
+        page.goto(f"{site.address}/desk/{week}/approval")
+        database = site.services.database
+        editing.write(database, week, "introduction", was="", words="Hello.", by="staff 9", now=now())
+        expect(page.get_by_role("alert")).to_contain_text("Somebody has changed this edition", timeout=15_000)
+        expect(page.get_by_role("button", name=re.compile("Approve for"))).to_be_disabled()
+        page.get_by_role("link", name="Load the page again").click()
+        expect(page.get_by_role("button", name=re.compile("Approve for"))).to_be_enabled()
 
 
 def test_the_end_of_the_count_is_said(site: Site, page: Page) -> None:

@@ -12,7 +12,7 @@ from typing import Literal
 import pytest
 import sqlalchemy as sa
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import APIResponse, Browser, Locator, Page, Route, expect
+from playwright.sync_api import APIResponse, Browser, Dialog, Locator, Page, Route, expect
 
 from digest import approving, editing, editions, intake, library
 from digest.manuscript import Manuscript
@@ -209,6 +209,53 @@ def test_nothing_typed_is_lost_without_a_network(site: Site, page: Page) -> None
     page.context.set_offline(False)
     saved(page)
     assert read(site).introduction == "Good *morning*. It rains."
+
+
+@pytest.mark.parametrize("status", [503, 500, 404])
+def test_an_act_that_fails_holds_nothing_up(site: Site, page: Page, status: int) -> None:
+    """It is tried a few times at most and said by its name; the words typed behind it arrive."""
+    page.locator("#subject").fill("A subject that cannot be taken back")
+    saved(page)
+    tries: list[str] = []
+
+    def fail(route: Route) -> None:
+        tries.append(route.request.url)
+        route.fulfill(status=status, body="")
+
+    page.route("**/undo", fail)
+    page.locator("#undo-button").click()
+    page.locator("#introduction").fill("Words behind it.")
+    saved(page)
+
+    assert read(site).introduction == "Words behind it."
+    expect(page.locator("#news .bad")).to_contain_text(re.compile("“Undo: subject” was (not done|refused)"))
+    assert len(tries) == (4 if status == 503 else 1)
+    page.unroute("**/undo")
+    page.locator("#undo-button").click()
+    expect(page.locator("#introduction")).to_have_value("")
+
+
+@pytest.mark.parametrize("status", [503, 500])
+def test_a_text_that_fails_is_said_at_its_place(site: Site, page: Page, status: int) -> None:
+    """Other texts are saved; this one stays, and arrives with the next key."""
+
+    def fail(route: Route) -> None:
+        if "Doomed" in (route.request.post_data or ""):
+            route.fulfill(status=status, body="")
+        else:
+            route.continue_()
+
+    page.route("**/edits", fail)
+    page.locator("#subject").fill("Doomed for a while")
+    page.locator("#introduction").fill("Not held up.")
+    expect(page.locator("[data-part=subject] .saving")).to_contain_text("not saved")
+    assert eventually(lambda: read(site).introduction == "Not held up.", page)
+    expect(page.locator("#saved-state")).to_contain_text("not saved", ignore_case=True)
+    expect(page.locator("#subject")).to_have_value("Doomed for a while")
+
+    page.locator("#subject").fill("A subject that goes through")
+    saved(page)
+    assert read(site).subject == "A subject that goes through"
 
 
 def test_an_answer_that_was_lost_is_no_clash(site: Site, page: Page) -> None:
@@ -439,17 +486,27 @@ def test_the_checks_stand_on_the_page_and_follow(site: Site, chromium: Browser) 
 
         def checks(route: Route) -> None:
             many = blocking.pop(0) if len(blocking) > 1 else blocking[0]
-            body = f'<section id="checks" data-blocking="{many}" data-warnings="1"><h2>Checks</h2></section>'
+            more = ' data-overridden="2"' if many == "0" else ""
+            body = f'<section id="checks" data-blocking="{many}" data-warnings="1"{more}><h2>Checks</h2></section>'
             route.fulfill(body=body, content_type="text/html")
 
         page.route("**/checks?fragment=list", checks)
         page.goto(desk(site))
         expect(page.locator("#checks-said")).to_have_text("2 checks block")
         page.locator("#subject").fill("A subject that blocks nothing")
-        expect(page.locator("#checks-said")).to_have_text("Nothing blocks, 1 warning")
+        expect(page.locator("#checks-said")).to_have_text("Nothing blocks, 1 warning, 2 overridden")
 
 
 # — two people —
+
+
+def test_who_is_in_an_entry_taken_out_is_told_there(site: Site, page: Page) -> None:
+    one = read(site).order[0]
+    headline(page, one).focus()
+    editing.drop(site.services.database, make.WEEK, one, by="staff 9", now=now())
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#news .warn")).to_be_focused()
+    expect(page.locator("#news .warn")).to_contain_text("was taken out")
 
 
 def test_two_people_in_two_places_lose_nothing(site: Site, chromium: Browser) -> None:
@@ -466,9 +523,8 @@ def test_two_people_in_two_places_lose_nothing(site: Site, chromium: Browser) ->
         assert (words(site, one), words(site, two)) == ("Edda's headline", "Otto's headline")
         edda.locator("#introduction").fill("And good morning.")
         expect(headline(edda, two)).to_have_value("Otto's headline", timeout=20_000)
-        expect(edda.locator("#news")).to_contain_text(
-            re.compile(f"{OTTO} changed something at .*: headline of entry 2")
-        )
+        expect(edda.locator("#news")).to_contain_text(re.compile(f"{OTTO} changed the headline of entry 2"))
+        expect(edda.get_by_role("link", name="Load the page again")).to_have_count(0)
         expect(edda.locator("#introduction")).to_be_focused()
         expect(headline(otto, one)).to_have_value("Edda's headline", timeout=20_000)
 
@@ -510,24 +566,71 @@ def test_two_orders_at_once_are_told(site: Site, chromium: Browser) -> None:
 
 
 def test_what_one_writes_in_an_entry_taken_out_is_shown_once_more(site: Site, chromium: Browser) -> None:
+    """In sight, with the focus on it, both texts; leaving the page asks first while they stand there."""
     one = read(site).order[0]
     with opened(site, chromium) as edda:
         edda.goto(desk(site))
+        headline(edda, one).scroll_into_view_if_needed()
         editing.drop(site.services.database, make.WEEK, one, by="staff 9", now=now())
+        edda.locator(f"#sentence-{one}").fill("A summary for an entry that is gone")
         headline(edda, one).fill("Words for an entry that is gone")
-        expect(edda.locator("#news")).to_contain_text("Words for an entry that is gone")
+        kept = edda.locator("#news .rescued")
+        expect(kept).to_have_count(2)
+        assert {"A summary for an entry that is gone", "Words for an entry that is gone"} == {
+            each.input_value() for each in kept.all()
+        }
+        notice = edda.locator("#news .bad").filter(has_text="writing its headline")
+        expect(notice).to_be_focused()
+        expect(notice).to_be_in_viewport()
+        expect(edda.locator("#saved-state")).to_have_text("Words not saved: see below")
+
+        asked: list[str] = []
+
+        def stay(dialog: Dialog) -> None:
+            asked.append(dialog.type)
+            dialog.dismiss()
+
+        edda.on("dialog", stay)
+        edda.evaluate("location.assign('/desk')")
+        assert eventually(lambda: asked == ["beforeunload"], edda)
+        assert "/desk/2026" in edda.url
+        edda.get_by_role("button", name="Discard it").first.click()
+        edda.get_by_role("button", name="Discard it").click()
+        saved(edda)
+        edda.goto(f"{site.address}/desk")
 
 
-def test_an_approval_meanwhile_closes_the_page_and_keeps_the_text(site: Site, page: Page) -> None:
-    """Typing on would void what somebody has just approved, so it is not saved from here."""
+def test_what_matters_is_said_where_one_is(site: Site, chromium: Browser) -> None:
+    """Far down the page the notice is in sight, and the bar is no longer as it was."""
+    one, _, three = read(site).order
+    with opened(site, chromium) as edda:
+        edda.goto(desk(site))
+        calm = edda.locator("#save-bar").evaluate("it => getComputedStyle(it).backgroundColor")
+        order = [three, *read(site).order[:2]]
+        editing.reorder(site.services.database, make.WEEK, was=read(site).order, order=order, by="staff 9", now=now())
+        edda.locator(f"#down-{one}").click()
+        expect(edda.locator("#news .bad")).to_contain_text("Your order was not saved")
+        edda.locator("#history").scroll_into_view_if_needed()
+        expect(edda.locator("#news .bad")).to_be_in_viewport()
+        assert calm != edda.locator("#save-bar").evaluate("it => getComputedStyle(it).backgroundColor")
+
+
+def test_an_approval_meanwhile_locks_the_page_and_keeps_the_text(site: Site, page: Page) -> None:
+    """Going on would void what somebody has just approved, so nothing is saved or done from here."""
+    page.route("**/edits", lambda route: route.abort())
+    page.locator("#introduction").fill("A thought that came too late")
     approving.approve(site.services, make.WEEK, by=OTTO, send_at=None, seen_hash=None, now=make.APPROVED)
+    expect(page.locator("#saved-state")).to_have_text("Not saved: there is no answer", timeout=10_000)
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    expect(page.locator("#news")).to_contain_text("The edition is approved now")
-    page.locator("#subject").fill("An afterthought about the subject")
-    expect(page.locator("#saved-state")).to_have_text("One text is not saved")
 
-    page.wait_for_timeout(900)
-    assert read(site).subject != "An afterthought about the subject"
+    expect(page.locator("#news")).to_contain_text("The edition is approved now")
+    expect(page.locator("#saved-state")).to_have_text("One text is not saved")
+    expect(page.locator("#introduction")).to_have_value("A thought that came too late")
+    assert page.locator("#subject").evaluate("it => it.readOnly")
+    assert 0 == page.locator(".writing-side form button:enabled, .handle:enabled, [data-move]:enabled").count()
+    assert read(site).introduction == ""
+    with site.services.database.reading() as session:
+        assert editions.find(session, make.WEEK).state is EditionState.APPROVED
 
 
 def test_an_approved_edition_is_locked_and_says_so(site: Site, page: Page) -> None:

@@ -16,6 +16,7 @@ from digest.manuscript import Manuscript
 from digest.models import Batch, BatchState, Comparison, Correction, Edition, EditionState, Role
 from digest.selection import Rules
 from digest.staff import add_staff
+from digest.web.desk import words
 from tests import make
 from tests.web.scanning import dump
 from tests.web.staff_client import sign_in
@@ -355,6 +356,22 @@ def test_words_for_an_entry_that_is_gone_come_back(edda: TestClient, drafted: Se
     assert "Words of our own" in text(answer)
 
 
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("headline of entry 2, Axolotl vs Mistral", "Otto changed the headline of entry 2, Axolotl vs Mistral"),
+        ("order of the entries", "Otto changed the order of the entries"),
+        ("subject as the program wrote it", "Otto put back the subject as the program wrote it"),
+        ("taken out: Axolotl vs Mistral", "Otto took out Axolotl vs Mistral"),
+        ("no longer pinned: entry 1", "Otto unpinned entry 1"),
+        ("selected again by other rules", "Otto selected again by other rules"),
+        ("taken back: subject", "Otto took back a change: subject"),
+    ],
+)
+def test_what_others_did_is_a_sentence(what: str, said: str) -> None:
+    assert said == words.changed("Otto", what)
+
+
 def test_others_changes_are_told_cheaply(edda: TestClient, drafted: Services) -> None:
     """Not one's own: those one knows."""
     edda.post(EDITS, data={"act": "pin", "comparison": str(read(drafted).order[0]), "on": "yes"})
@@ -362,7 +379,7 @@ def test_others_changes_are_told_cheaply(edda: TestClient, drafted: Services) ->
 
     said = edda.get(f"{PAGE}?fragment=revision&since=0").json()
     assert (said["revision"], said["state"], len(said["said"])) == (2, "draft", 1)
-    assert re.fullmatch(r"otto@example.com changed something at \d\d:\d\d: introduction\.", said["said"][0])
+    assert re.fullmatch(r"otto@example.com changed the introduction, \d\d:\d\d\.", said["said"][0])
     assert edda.get(f"{PAGE}?fragment=revision&since=2").json()["said"] == []
     for since in ("", "-1", "x", "9" * 40):
         assert edda.get(f"{PAGE}?fragment=revision&since={since}").json()["said"] == []

@@ -16,6 +16,19 @@ Named = Callable[[str], str]
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
+_BY_RULE = " as the program wrote it"
+_DID = (
+    ("taken out: ", "took out "),
+    ("brought in: ", "brought in "),
+    ("pinned: ", "pinned "),
+    ("no longer pinned: ", "unpinned "),
+    ("page read again: ", "refreshed "),
+    ("prints correction ", "took up correction "),
+    ("does not print correction ", "left out correction "),
+    ("selected again", "selected again"),
+    ("taken back: ", "took back a change: "),
+)
+
 
 def clock(moment: datetime, zone: tzinfo, now: datetime) -> str:
     """14:03; on another day with that day: Friday 20 November 2026, 14:03."""
@@ -37,6 +50,16 @@ def overtaken(by_whom: Overtaken, named: Named, reader: str, zone: tzinfo, now: 
         return "Somebody changed this"
     who = "You, in another window," if by_whom.by == reader else named(by_whom.by)
     return f"{who} changed this {on_day(by_whom.at, zone, now)}"
+
+
+def changed(who: str, what: str) -> str:
+    """What somebody did, without its end: Otto changed the subject. `what` is as edits keep it."""
+    for kept, did in _DID:
+        if what.startswith(kept):
+            return f"{who} {did}{what.removeprefix(kept)}"
+    if what.endswith(_BY_RULE):
+        return f"{who} put back the {what}"
+    return f"{who} changed the {what}"
 
 
 def next_step(edition: Edition, found: Progress, named: Named, zone: tzinfo, now: datetime) -> str:

@@ -225,7 +225,7 @@ def _revision(request: Request, visitor: Visitor, week: str, since: str) -> Resp
         news = alongside.changes(session, edition, since=seen) if seen is not None and edition.revision > seen else ()
         names = staff.names(session) if news else {}
     said = [
-        f"{names.get(each.by, each.by)} changed something {words.on_day(each.at, zone, now)}: {each.what}."
+        f"{words.changed(names.get(each.by, each.by), each.what)}, {words.clock(each.at, zone, now)}."
         for each in news
         if each.by != visitor.by
     ]

@@ -7,7 +7,8 @@ document.addEventListener("DOMContentLoaded", () => {
   const page = `/desk/${bench.dataset.week}`;
   const PAUSE = 600; // milliseconds without a key before a text is saved
   const LOOK = 10000; // … between two looks whether somebody else has changed anything
-  const LATEST = 30000; // … at most between two tries where there is no answer
+  const PAUSES = [500, 1000, 2000]; // … before an act without an answer is tried once more
+  const LONGEST = 20000; // … an answer is waited for
   const KEPT_ALIVE = 50000; // octets a browser sends on after its page is gone
 
   const news = document.getElementById("news");
@@ -24,6 +25,18 @@ document.addEventListener("DOMContentLoaded", () => {
   const fields = new Map();
 
   class SignedOut extends Error {}
+
+  // What the program cannot do at the moment: nothing is wrong with what was asked.
+  class NoAnswer extends Error {}
+
+  class Failed extends Error {}
+
+  const whyNot = (problem) => {
+    if (problem instanceof SignedOut) return "you are signed out. Sign in in another window, and go on here";
+    if (problem instanceof NoAnswer) return "there is no answer";
+    if (problem instanceof Failed) return `the program failed at it (${problem.message})`;
+    throw problem;
+  };
 
   const wait = (pause) => new Promise((done) => setTimeout(done, pause));
   const say = (words) => (spoken.textContent = words);
@@ -50,50 +63,60 @@ document.addEventListener("DOMContentLoaded", () => {
       data.append(name, value);
       size += 4 * value.length + 200;
     }
-    const answer = await fetch(page + path, {
+    const answer = await fetched(page + path, {
       method: "POST",
       body: data,
       headers: { Accept: "application/json" },
-      redirect: "manual",
       keepalive: size < KEPT_ALIVE,
     });
-    if (answer.status === 403) throw new SignedOut();
-    if (answer.status >= 500 || answer.status === 429) throw new Error(String(answer.status));
     return { status: answer.status, body: await answer.json().catch(() => ({})) };
   }
 
   async function ask(query) {
-    const answer = await fetch(page + query, { redirect: "manual", cache: "no-store" });
-    if (answer.type === "opaqueredirect" || answer.status === 403) throw new SignedOut();
-    if (!answer.ok) throw new Error(String(answer.status));
+    const answer = await fetched(page + query, { cache: "no-store" });
+    if (!answer.ok) throw new Failed(String(answer.status));
     return answer;
   }
 
-  // Until there is an answer, whatever it says: every act may be sent twice.
+  async function fetched(address, options) {
+    let answer;
+    try {
+      answer = await fetch(address, { ...options, redirect: "manual", signal: AbortSignal.timeout(LONGEST) });
+    } catch {
+      throw new NoAnswer();
+    }
+    if (answer.type === "opaqueredirect" || answer.status === 403) throw new SignedOut();
+    if (answer.status === 503 || answer.status === 429) throw new NoAnswer();
+    if (answer.status >= 500) throw new Failed(String(answer.status));
+    return answer;
+  }
+
+  // Every act may be sent twice, so it is; but never for ever, for what is behind it must go on.
   function enqueue(work) {
     waiting += 1;
     show();
-    const done = queue.then(async () => {
-      for (let pause = 1000; ; pause = Math.min(2 * pause, LATEST)) {
-        try {
-          const found = await work();
-          trouble = "";
-          return found;
-        } catch (problem) {
-          if (problem instanceof SignedOut) trouble = "you are signed out. Sign in in another window, and it is saved";
-          else if (problem instanceof TypeError || /^\d+$/.test(problem.message)) trouble = "there is no answer. Trying again";
-          else throw problem;
-          show();
-          await Promise.race([wait(pause), new Promise((back) => addEventListener("online", back, { once: true }))]);
-        }
-      }
-    });
+    const done = queue.then(() => tried(work));
     queue = done.catch(() => undefined);
     return done.finally(() => {
+      trouble = "";
       waiting -= 1;
       answered += 1;
       show();
     });
+  }
+
+  async function tried(work) {
+    for (const pause of PAUSES) {
+      try {
+        return await work();
+      } catch (problem) {
+        if (!(problem instanceof NoAnswer)) throw problem;
+      }
+      trouble = "there is no answer. Trying again";
+      show();
+      await Promise.race([wait(pause), new Promise((back) => addEventListener("online", back, { once: true }))]);
+    }
+    return work();
   }
 
   // — texts —
@@ -112,6 +135,7 @@ document.addEventListener("DOMContentLoaded", () => {
       this.kept = this.box.defaultValue; // what stood in the box when it was saved
       this.sent = []; // what may or may not have arrived
       this.refused = "";
+      this.unanswered = ""; // why it did not arrive, though nothing is wrong with it
       this.theirs = null;
       this.timer = 0;
       this.isQueued = false;
@@ -130,6 +154,10 @@ document.addEventListener("DOMContentLoaded", () => {
 
     get isStuck() {
       return this.isDirty && Boolean(this.theirs !== null || this.refused || closed);
+    }
+
+    get isUnsaved() {
+      return this.isStuck || (this.isDirty && Boolean(this.unanswered));
     }
 
     get original() {
@@ -163,7 +191,17 @@ document.addEventListener("DOMContentLoaded", () => {
       clearTimeout(this.timer);
       if (!this.isDirty || this.isStuck || this.isQueued) return;
       this.isQueued = true;
-      enqueue(() => this.send());
+      enqueue(() => this.send()).catch((problem) => this.missed(problem));
+    }
+
+    // It stays as it is typed, and goes out again with the next key, or as soon as there is an answer.
+    missed(problem) {
+      this.isQueued = false;
+      const isFailure = problem instanceof Failed;
+      this[isFailure ? "refused" : "unanswered"] = whyNot(problem);
+      say(`Not saved: ${whyNot(problem)}`);
+      this.show();
+      show();
     }
 
     async send() {
@@ -183,6 +221,7 @@ document.addEventListener("DOMContentLoaded", () => {
         this.isUnderWay = false;
       }
       const { status, body } = found;
+      this.unanswered = "";
       if (status === 200) this.saved(words, body);
       else if (typeof body.current === "string" && this.sent.includes(body.current)) this.confirmed = body.current; // ours, unheard of
       else if (typeof body.current === "string") this.clash(body);
@@ -258,9 +297,10 @@ document.addEventListener("DOMContentLoaded", () => {
     show() {
       for (const was of [this.form, this.original]) if (was) was.querySelector(".was").value = this.confirmed;
       if (this.original) this.original.hidden = tidied(this.part, this.box.value) === this.byRule;
-      this.saying.classList.toggle("is-bad", this.isStuck);
+      this.saying.classList.toggle("is-bad", this.isUnsaved);
       if (this.isStuck) this.saying.textContent = `not saved${this.refused ? `: ${this.refused}` : ""}`;
       else if (this.isUnderWay || this.isQueued) this.saying.textContent = "saving…";
+      else if (this.isUnsaved) this.saying.textContent = `not saved: ${this.unanswered}`;
       else if (this.isDirty) this.saying.textContent = "…";
       else if (this.saying.textContent) this.saying.textContent = savedAt ? `saved ${savedAt}` : "";
       this.box.toggleAttribute("aria-invalid", false);
@@ -302,23 +342,30 @@ document.addEventListener("DOMContentLoaded", () => {
   function show() {
     if (!state) return;
     const stuck = all().filter((field) => field.isStuck).length;
+    const missed = trouble || all().find((field) => field.isUnsaved)?.unanswered;
+    const isLost = news.querySelector(".rescued");
     const isSaving = waiting > 0 || all().some((field) => field.isDirty);
-    state.classList.toggle("is-bad", Boolean(stuck || trouble));
-    state.classList.toggle("is-saving", isSaving && !stuck && !trouble);
+    state.classList.toggle("is-bad", Boolean(stuck || missed || closed || isLost));
+    state.classList.toggle("is-saving", isSaving && !stuck && !missed);
     if (stuck) state.textContent = stuck === 1 ? "One text is not saved" : `${stuck} texts are not saved`;
-    else if (trouble) state.textContent = `Not saved: ${trouble}`;
+    else if (isLost) state.textContent = "Words not saved: see below";
+    else if (closed) state.textContent = "Nothing is saved any more";
+    else if (missed) state.textContent = `Not saved: ${missed}`;
     else if (isSaving) state.textContent = "Saving…";
     else state.textContent = savedAt ? `Saved ${savedAt}` : "All is saved";
   }
 
   // One notice of each sort at a time: what others did must not hide what became of one's own.
-  function tell(sort, kind, sentences, { again = false } = {}) {
-    const notice = element("div", { class: `notice ${kind}`, "data-sort": sort }, ...sentences.map((each) => element("p", {}, each)));
-    const ends = element("div", { class: "buttons" }, button("Close", () => notice.remove()));
+  function tell(sort, kind, said, { again = false, buttons = [] } = {}) {
+    const parts = said.map((each) => (each instanceof Node ? each : element("p", {}, each)));
+    const notice = element("div", { class: `notice ${kind}`, "data-sort": sort, tabindex: "-1" }, ...parts);
+    const close = buttons.length ? "Discard it" : "Close";
+    const ends = element("div", { class: "buttons" }, ...buttons, button(close, () => show(notice.remove())));
     if (again) ends.prepend(element("a", { class: "button plain small", href: page }, "Load the page again"));
     notice.append(ends);
     news.querySelector(`[data-sort="${sort}"]`)?.remove();
     news.append(notice);
+    return notice;
   }
 
   function settle(body) {
@@ -327,6 +374,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (body.undo) {
       undo.elements.revision.value = String(body.undo.revision);
       undo.querySelector(".what").textContent = `: ${body.undo.what}`;
+      undo.querySelector("button").title = body.undo.what;
     }
     savedAt = body.at;
     if (body.voided) tell("own", "warn", ["This voided the approval: the edition is a draft again."]);
@@ -350,27 +398,32 @@ document.addEventListener("DOMContentLoaded", () => {
     if (event.target.matches("form.note input")) event.target.form.requestSubmit();
   });
 
+  let acting = 0; // acts that find the place to go on themselves
   async function run(form) {
     form.dataset.busy = "yes";
     const act = form.dataset.act;
     const about = form.dataset.of ?? form.elements.comparison?.value ?? "";
     const card = form.closest(".entry");
     const after = card?.nextElementSibling ?? card?.previousElementSibling;
+    const pressed = (form.querySelector("button") ?? form).textContent.trim();
     flush(); // first what was typed before it
+    acting += 1;
     const { status, body } = await enqueue(() => {
+      if (closed) return { body: { detail: `“${pressed}” was not done: ${closed}.` } };
       const values = Object.fromEntries(new FormData(form));
       if (act === "restore") values.was = fields.get(about).confirmed;
       return post(act === "undo" ? "/undo" : "/edits", values);
-    });
+    }).catch((problem) => ({ body: { detail: `“${pressed}” was not done: ${whyNot(problem)}.` } }));
     delete form.dataset.busy;
     if (status === 200) {
       settle(body);
       say(body.changed ? `Saved: ${body.what}.` : "Nothing was changed: it was so already.");
       if (act === "restore") fields.get(about).put(fields.get(about).byRule);
     } else {
-      tell("own", "bad", [body.detail ?? "That was refused."]);
+      tell("own", "bad", [body.detail ?? `“${pressed}” was refused.`]);
     }
     await freshen({ whole: true });
+    acting -= 1;
     if (status === 200) land(act, about, after);
   }
 
@@ -412,12 +465,15 @@ document.addEventListener("DOMContentLoaded", () => {
         }
         order = current; // ours, whose answer was lost
       }
-    }).then(() => freshen({ whole: true }));
+    })
+      .catch((problem) => tell("own", "bad", [`Your order was not saved: ${whyNot(problem)}.`]))
+      .then(() => freshen({ whole: true }));
   });
 
   // — what others do —
 
   let freshening = 0;
+  let isBehind = false;
   function freshenSoon() {
     clearTimeout(freshening);
     freshening = setTimeout(freshen, 400);
@@ -426,6 +482,7 @@ document.addEventListener("DOMContentLoaded", () => {
   // Takes in how the page is by now, and leaves alone what somebody is doing on it.
   async function freshen({ whole = false } = {}) {
     clearTimeout(freshening);
+    if (closed) return;
     const before = answered;
     try {
       const shown = whole && wide.size ? `?shown=${encodeURIComponent([...wide].join(" "))}` : "";
@@ -433,9 +490,11 @@ document.addEventListener("DOMContentLoaded", () => {
       if (waiting || before !== answered || window.deskIsHeld()) return freshenSoon();
       if (!fresh || fresh.dataset.state !== bench.dataset.state) return close(fresh?.dataset.state);
       await take(fresh, whole);
+      isBehind = false;
     } catch (problem) {
-      if (problem instanceof SignedOut) trouble = "you are signed out. Sign in in another window, and go on here";
-      else if (!(problem instanceof TypeError) && !/^\d+$/.test(problem.message)) throw problem;
+      isBehind = true; // until the next look that is answered
+      if (problem instanceof SignedOut) trouble = whyNot(problem);
+      else whyNot(problem);
       show();
     }
   }
@@ -443,7 +502,7 @@ document.addEventListener("DOMContentLoaded", () => {
   async function take(fresh, whole) {
     const now = Number(fresh.dataset.revision);
     if (now > revision) await hear();
-    rescue(fresh);
+    const lost = rescue(fresh);
     for (const form of fresh.querySelectorAll("form.writing")) {
       const field = fields.get(form.dataset.part);
       if (!field?.form.isConnected) continue;
@@ -461,6 +520,7 @@ document.addEventListener("DOMContentLoaded", () => {
     order = bench.dataset.order = fresh.dataset.order;
     revision = Math.max(revision, now);
     document.activeElement?.disabled && cardFocus(document.activeElement);
+    lost?.focus();
     show();
     refreshPreview();
     refreshChecks();
@@ -470,26 +530,52 @@ document.addEventListener("DOMContentLoaded", () => {
 
   async function hear() {
     const { said } = await (await ask(`?fragment=revision&since=${revision}`)).json();
-    if (said.length) tell("others", "", said.slice(0, 4), { again: true });
+    if (said.length) tell("others", "", said.slice(0, 1)); // the latest; all of them stand under Edits
   }
 
-  // What somebody was writing in an entry that is gone is shown once more: it is theirs to keep.
+  // What somebody was writing in an entry that is gone is shown once more: it is theirs to keep. What comes back is
+  // where they go on, if that is where they were.
   function rescue(fresh) {
+    const at = document.activeElement;
+    const card = at.closest(".entry");
+    let found = null;
     for (const field of all()) {
       const isGone = !fresh.querySelector(`form.writing[data-part="${CSS.escape(field.part)}"]`);
-      if (isGone && field.isDirty) tell("lost", "warn", ["This entry was taken out while you were writing in it. Your words, not saved:", field.box.value]);
+      if (!isGone || !field.isDirty) continue;
+      const notice = keep(field);
+      if (field.box === at || (!found && card?.contains(field.form))) found = notice;
     }
+    if (found || !card || acting || fresh.querySelector(`#${card.id}`)) return found;
+    return tell("gone", "warn", [`The entry you were in was taken out: ${card.dataset.title}.`]);
+  }
+
+  function keep(field) {
+    const of = field.form.closest(".entry").dataset.title;
+    const label = field.form.querySelector("label").textContent.toLowerCase();
+    const words = element("textarea", { class: "rescued", readonly: "", rows: "3", "aria-label": "Your words, not saved" });
+    words.value = field.box.value;
+    const copy = button("Copy it", async () => {
+      words.select();
+      await navigator.clipboard?.writeText(words.value).then(() => say("Copied."), () => undefined);
+    });
+    const said = `Not saved: ${of} was taken out while you were writing its ${label}. These were your words:`;
+    return tell(`lost ${field.part}`, "bad", [said, words], { buttons: [copy] });
   }
 
   function close(now) {
     closed = now ? `the edition is ${now} now` : "the edition is on its way";
     for (const field of all()) {
       if (field.isDirty) field.refused = closed;
+      field.box.readOnly = true;
       field.show();
     }
+    const notice = tell("closed", "warn", [`${sentence(closed)}. What you wrote is left as it is, and nothing more is saved from here.`], { again: true });
+    if (document.activeElement?.matches("#workbench button, #workbench input")) notice.focus();
+    for (const it of bench.querySelectorAll(".writing-side :is(form button, .handle, [data-move], .note input)")) it.disabled = true;
     show();
-    tell("closed", "warn", [`${closed[0].toUpperCase()}${closed.slice(1)}. What you wrote is left as it is, and nothing more is saved from here.`], { again: true });
   }
+
+  const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}`;
 
   // The old made like the fresh, keeping every node that is in both: so nobody loses focus, caret or scroll.
   function morph(old, fresh) {
@@ -558,12 +644,13 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   }
 
-  function sayChecks({ blocking, warnings }) {
+  function sayChecks({ blocking, warnings, overridden }) {
     const said = document.getElementById("checks-said");
     if (!said || blocking === undefined) return;
     const warned = Number(warnings) === 1 ? "1 warning" : `${warnings} warnings`;
     if (Number(blocking)) said.textContent = Number(blocking) === 1 ? "1 check blocks" : `${blocking} checks block`;
     else said.textContent = Number(warnings) ? `Nothing blocks, ${warned}` : "Nothing blocks";
+    if (Number(overridden)) said.append(`, ${overridden} overridden`);
     said.classList.toggle("is-bad", Number(blocking) > 0);
   }
 
@@ -587,10 +674,12 @@ document.addEventListener("DOMContentLoaded", () => {
 
   addEventListener("beforeunload", (event) => {
     const wasBusy = waiting > 0;
+    const isAnyUnsaved = all().some((field) => field.isUnsaved) || news.querySelector(".rescued");
     flush(); // what is only not yet sent goes out behind the page
-    if (all().some((field) => field.isStuck) || (wasBusy && all().some((field) => field.isDirty))) event.preventDefault();
+    if (isAnyUnsaved || (wasBusy && all().some((field) => field.isDirty))) event.preventDefault();
   });
   addEventListener("pagehide", flush);
+  addEventListener("online", look);
   document.addEventListener("visibilitychange", () => (document.hidden ? flush() : look()));
   document.addEventListener("desk:free", freshenSoon);
 
@@ -603,9 +692,11 @@ document.addEventListener("DOMContentLoaded", () => {
         trouble = "";
         show();
       }
-      if (found.revision > revision || found.state !== bench.dataset.state) await freshen({ whole: true });
+      if (found.state === bench.dataset.state) flush(); // what had no answer before; but never into an approved edition
+      if (waiting) return;
+      if (isBehind || found.revision > revision || found.state !== bench.dataset.state) await freshen({ whole: true });
     } catch (problem) {
-      if (problem instanceof SignedOut) trouble = "you are signed out. Sign in in another window, and go on here";
+      if (problem instanceof SignedOut) trouble = whyNot(problem);
       show();
     }
   }

@@ -2,7 +2,29 @@
 (() => {
   "use strict";
   const band = document.getElementById("undo");
-  const count = band?.querySelector(".undo-count");
+  if (!band) return;
+  const count = band.querySelector(".undo-count");
+
+  const BY_NOW = {
+    draft: "It is no longer approved: the edition is a draft again, and does not leave.",
+    skipped: "It is no longer approved: the week is skipped.",
+    approved: "It was changed and approved again meanwhile.",
+    sending: "It is leaving. It can no longer be taken back here.",
+  };
+  const isSame = (found) => found.state === "approved" && found.revision === Number(band.dataset.revision);
+  window.deskLooks(band.dataset.week, isSame, (found) => {
+    clearInterval(timer);
+    const hadFocus = band.contains(document.activeElement);
+    for (const it of band.querySelectorAll(".undo-when, form")) it.hidden = true;
+    const over = band.querySelector(".undo-over");
+    over.hidden = false;
+    over.querySelector(".what").textContent = BY_NOW[found.state] ?? `It is ${found.state} by now.`;
+    band.classList.add("is-over");
+    if (hadFocus) over.querySelector("a").focus();
+  });
+  let timer = 0;
+  // A page kept by the browser while one was elsewhere counts on from what it knew; what became of it, it does not know.
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
   if (!count) return;
 
   const SAID_AT = [3600, 600, 300, 60, 30, 10]; // seconds left at which it is read out: more often is a nuisance
@@ -38,9 +60,7 @@
     before = left;
   }
 
-  const timer = setInterval(show, 1000);
+  timer = setInterval(show, 1000);
   before = Math.ceil((ends - performance.now()) / 1000); // nothing is read out as soon as the page opens
   show();
-  // A page kept by the browser while one was elsewhere counts on from what it knew; what became of it, it does not know.
-  addEventListener("pageshow", (event) => event.persisted && location.reload());
 })();
