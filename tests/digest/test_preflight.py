@@ -378,7 +378,7 @@ def test_an_entry_is_known_by_its_comparison_wherever_it_stands() -> None:
 
 def test_the_size_is_answered_for_in_these_words_on_whatever_day_they_leave() -> None:
     def large(**words: object) -> Sheet:
-        return spoiled(html=lambda written: written + " " * 200_000, of=reworded(**words))
+        return spoiled(html=lambda written: written.ljust(200_000), of=reworded(**words))
 
     assert key(large(), "html-size") == key(large(dated=date(2027, 1, 2)), "html-size")
     assert key(large(), "html-size") != key(large(introduction="Another word."), "html-size")
