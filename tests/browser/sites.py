@@ -15,13 +15,17 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import uvicorn
+from playwright.sync_api import BrowserContext
 
 from database import Database
 from digest import postman
 from digest.bootstrap import Services
+from digest.models import Role
 from digest.people import requests
+from digest.staff import add_staff, sessions
 from digest.transport import Transport
 from digest.web.app import create_app
+from digest.web.staff_door import cookie_name
 from subscribers.models import Subscriber
 from tests import make
 
@@ -47,6 +51,16 @@ class Site:
     def preferences(self, **given: object) -> str:
         """The page of somebody new."""
         return self.path(self.services.links.preferences_url(self.reader(**given).link_id))
+
+    def sign_in(self, context: BrowserContext, email: str, role: Role = Role.EDITOR) -> None:
+        """Put somebody on the staff and sign them in with this browser."""
+        now = datetime.now(UTC)
+        with self.services.database.writing() as session:
+            somebody = add_staff(session, email, role, now=now)
+            link = sessions.sign_in_link(session, somebody, now=now)
+            secret = sessions.open_with(session, link.link_id, now=now, user_agent="a test")
+        name = cookie_name(self.services.settings.digest_site_url)
+        context.add_cookies([{"name": name, "value": secret or "", "url": self.address}])
 
     def let_time_pass(self) -> None:
         """What was asked is settled and what is owed is posted, as the clock would do within seconds."""

@@ -14,12 +14,10 @@ import sqlalchemy as sa
 from playwright.sync_api import APIResponse, Browser, BrowserContext, Locator, Page, expect
 
 from digest import editing, editions, gathering, jobs, stats
-from digest.models import Edition, EditionState, RenderingRow, Role
+from digest.models import Edition, EditionState, RenderingRow
 from digest.previewing import SAMPLE_LINK
 from digest.sendgrid_send import SendGrid
 from digest.sources.fetching import Fetcher
-from digest.staff import add_staff, sessions
-from digest.web.staff_door import cookie_name
 from subscribers.models import Subscriber
 from tests import make
 from tests.browser.sites import Site, served
@@ -48,14 +46,7 @@ def week_around(now: datetime) -> dict[str, str]:
 
 
 def sign_in(site: Site, context: BrowserContext) -> None:
-    now = datetime.now(UTC)
-    with site.services.database.writing() as session:
-        edda = add_staff(session, EDDA, Role.EDITOR, now=now)
-        link = sessions.sign_in_link(session, edda, now=now)
-        secret = sessions.open_with(session, link.link_id, now=now, user_agent="a test")
-    assert secret
-    name = cookie_name(site.services.settings.digest_site_url)
-    context.add_cookies([{"name": name, "value": secret, "url": site.address}])
+    site.sign_in(context, EDDA)
 
 
 def newest(site: Site) -> Edition:

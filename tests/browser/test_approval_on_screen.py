@@ -18,8 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from digest import approving, drafting, editing, editions, sending, weeks
 from digest.models import AuditLine, Edition, EditionState, Role
-from digest.staff import add_staff, sessions
-from digest.web.staff_door import cookie_name
+from digest.staff import add_staff
 from digest.weeks import Week, WeekTime
 from subscribers.models import Rhythm
 from tests import make
@@ -92,13 +91,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, _migrated_sqlite: Path) -> It
 def opened(site: Site, chromium: Browser, *, scripts: bool = True) -> Iterator[Page]:
     """A page with Edda signed in."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, java_script_enabled=scripts)
-    with site.services.database.writing() as session:
-        edda = add_staff(session, "edda@example.com", Role.EDITOR, now=now())
-        link = sessions.sign_in_link(session, edda, now=now())
-        secret = sessions.open_with(session, link.link_id, now=now(), user_agent="a test")
-    assert secret
-    name = cookie_name(site.services.settings.digest_site_url)
-    context.add_cookies([{"name": name, "value": secret, "url": site.address}])
+    site.sign_in(context, "edda@example.com")
     found = context.new_page()
     found.set_default_timeout(20_000)
     yield found

@@ -13,9 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from digest import checking, editing, editions, intake, manuscript, overrides
-from digest.models import Comparison, Role
-from digest.staff import add_staff, sessions
-from digest.web.staff_door import cookie_name
+from digest.models import Comparison
 from tests import make
 from tests.browser.sites import Site, served
 
@@ -59,15 +57,10 @@ def edda(
     browser: Browser, site: Site, *, width: int = 1280, scheme: Scheme = "light", script: bool = True
 ) -> Iterator[Page]:
     """Signed in at the checks."""
-    with site.services.database.writing() as session:
-        somebody = add_staff(session, "edda@example.com", Role.EDITOR, now=now())
-        link = sessions.sign_in_link(session, somebody, now=now())
-        secret = sessions.open_with(session, link.link_id, now=now(), user_agent="a test")
-    assert secret is not None
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script
     )
-    context.add_cookies([{"name": cookie_name(site.address), "value": secret, "url": site.address}])
+    site.sign_in(context, "edda@example.com")
     page = context.new_page()
     page.goto(f"{site.address}/desk/{make.WEEK}/checks")
     yield page

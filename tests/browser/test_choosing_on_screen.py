@@ -13,9 +13,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from digest import editing, editions
-from digest.models import Role
-from digest.staff import add_staff, sessions
-from digest.web.staff_door import cookie_name
 from tests import make
 from tests.browser import choosing_scene
 from tests.browser.sites import Site, served
@@ -45,15 +42,8 @@ def own_site(tmp_path: Path, _migrated_sqlite: Path) -> Iterator[Site]:
 @contextmanager
 def opened(site: Site, chromium: Browser, *, scripts: bool = True) -> Iterator[Page]:
     """A page with Edda signed in; the mail as it is now is another page's business."""
-    now = datetime.now(UTC)
-    with site.services.database.writing() as session:
-        edda = add_staff(session, "edda@example.com", Role.EDITOR, now=now)
-        link = sessions.sign_in_link(session, edda, now=now)
-        secret = sessions.open_with(session, link.link_id, now=now, user_agent="a test")
-    assert secret
     context = chromium.new_context(viewport={"width": 1280, "height": 800}, java_script_enabled=scripts)
-    name = cookie_name(site.services.settings.digest_site_url)
-    context.add_cookies([{"name": name, "value": secret, "url": site.address}])
+    site.sign_in(context, "edda@example.com")
     found = context.new_page()
     found.set_default_timeout(20_000)
     found.route("**/mail?variant=all", lambda route: route.fulfill(content_type="text/html", body="<p>A mail</p>"))

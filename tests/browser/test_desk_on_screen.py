@@ -18,8 +18,7 @@ from digest import approving, editing, editions, intake, library
 from digest.manuscript import Manuscript
 from digest.models import Comparison, Correction, Edition, EditionState, Role
 from digest.selection import Rules
-from digest.staff import add_staff, sessions
-from digest.web.staff_door import cookie_name
+from digest.staff import add_staff
 from tests import make
 from tests.browser.sites import Site, served
 
@@ -70,13 +69,7 @@ def opened(
     context = chromium.new_context(
         viewport={"width": width, "height": 800}, java_script_enabled=scripts, has_touch=touch, reduced_motion="reduce"
     )
-    with site.services.database.writing() as session:
-        staff = add_staff(session, who, Role.EDITOR, now=now())
-        link = sessions.sign_in_link(session, staff, now=now())
-        secret = sessions.open_with(session, link.link_id, now=now(), user_agent="a test")
-    assert secret
-    name = cookie_name(site.services.settings.digest_site_url)
-    context.add_cookies([{"name": name, "value": secret, "url": site.address}])
+    site.sign_in(context, who)
     page = context.new_page()
     page.set_default_timeout(15_000)
     yield page

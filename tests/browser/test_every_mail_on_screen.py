@@ -52,6 +52,7 @@ def notice(kind: str) -> str:
         "send_at": "Friday 20 November 2026, 09:00 UTC",
         "site_url": make.IMPRINT.site_url,
         "passed": True,
+        "who": "edda@example.com",
     }
     return render_mail(kind, make.IMPRINT, said).html
 

@@ -14,8 +14,6 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from digest.models import Role
 from digest.people import importing, imports
-from digest.staff import add_staff, sessions
-from digest.web.staff_door import cookie_name
 from subscribers import addresses, consent
 from subscribers.consent import Newcomer
 from subscribers.models import State, Subscriber
@@ -69,14 +67,7 @@ def work(site: Site) -> None:
 
 
 def sign_in(site: Site, context: BrowserContext) -> None:
-    now = datetime.now(UTC)
-    with site.services.database.writing() as session:
-        otto = add_staff(session, "otto@example.com", Role.OPERATOR, now=now)
-        link = sessions.sign_in_link(session, otto, now=now)
-        secret = sessions.open_with(session, link.link_id, now=now, user_agent="a test")
-    assert secret
-    name = cookie_name(site.services.settings.digest_site_url)
-    context.add_cookies([{"name": name, "value": secret, "url": site.address}])
+    site.sign_in(context, "otto@example.com", Role.OPERATOR)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +11,6 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Frame, Page, expect
 
-from digest.models import Role
-from digest.staff import add_staff, sessions
-from digest.web.staff_door import cookie_name
 from tests import make
 from tests.browser.sites import Site, served
 
@@ -41,14 +37,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, _migrated_sqlite: Path) -> It
 def opened(site: Site, chromium: Browser, *, scripts: bool = True) -> Iterator[Page]:
     """A page with Edda signed in; whatever breaks its own security policy fails the test."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, java_script_enabled=scripts)
-    now = datetime.now(UTC)
-    with site.services.database.writing() as session:
-        edda = add_staff(session, "edda@example.com", Role.EDITOR, now=now)
-        link = sessions.sign_in_link(session, edda, now=now)
-        secret = sessions.open_with(session, link.link_id, now=now, user_agent="a test")
-    assert secret
-    name = cookie_name(site.services.settings.digest_site_url)
-    context.add_cookies([{"name": name, "value": secret, "url": site.address}])
+    site.sign_in(context, "edda@example.com")
     said: list[str] = []
     page = context.new_page()
     page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)

@@ -15,8 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from digest import corrections, editions, sending
 from digest.models import Batch, BatchState, Delivery, Edition, EditionState, Role
-from digest.staff import add_staff, sessions
-from digest.web.staff_door import cookie_name
+from digest.staff import add_staff
 from tests import make
 from tests.browser.sites import Site, served
 
@@ -107,14 +106,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, _migrated_sqlite: Path) -> It
 
 @pytest.fixture
 def context(site: Site, chromium: Browser) -> Iterator[BrowserContext]:
-    now = datetime.now(UTC)
-    with site.services.database.writing() as session:
-        somebody = add_staff(session, "edda@example.com", Role.EDITOR, now=now)
-        link = sessions.sign_in_link(session, somebody, now=now)
-        secret = sessions.open_with(session, link.link_id, now=now, user_agent="a test")
-    assert secret is not None
     found = chromium.new_context()
-    found.add_cookies([{"name": cookie_name(site.address), "value": secret, "url": site.address}])
+    site.sign_in(found, "edda@example.com")
     yield found
     found.close()
 

@@ -32,9 +32,7 @@ from digest.models import (
     Role,
 )
 from digest.sendgrid_send import SendGrid
-from digest.staff import add_staff, sessions
 from digest.submitting import Submitter
-from digest.web.staff_door import cookie_name
 from tests import make
 from tests.browser.sites import Site, served
 from tests.sendgrid_stub import KEY, running_stub
@@ -131,13 +129,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, _migrated_sqlite: Path) -> It
 
 
 def sign_in(site: Site, context: BrowserContext) -> None:
-    with site.services.database.writing() as session:
-        otto = add_staff(session, "otto@example.com", Role.OPERATOR, now=now())
-        link = sessions.sign_in_link(session, otto, now=now())
-        secret = sessions.open_with(session, link.link_id, now=now(), user_agent="a test")
-    assert secret
-    name = cookie_name(site.services.settings.digest_site_url)
-    context.add_cookies([{"name": name, "value": secret, "url": site.address}])
+    site.sign_in(context, "otto@example.com", Role.OPERATOR)
 
 
 @contextmanager

@@ -448,12 +448,12 @@ DRAFTED = {
     "site_url": "https://verdicts.example.com",
 }
 NOTICES: dict[str, tuple[dict[str, Any], str]] = {
-    "drafted": (DRAFTED, "digest edition approve 2026-W47 --by"),
+    "drafted": (DRAFTED, "https://verdicts.example.com/desk/2026-W47"),
     "skipped": ({**DRAFTED, "why": "Nothing stands for selection."}, 'digest edition reopen 2026-W47 --why "…"'),
     "reminder": ({**DRAFTED, "passed": False}, 'digest edition skip 2026-W47 --why "…"'),
     "voided": (
         {**DRAFTED, "who": "edda@example.com", "why": "changed: the <tie>", "passed": False},
-        "digest edition approve 2026-W47 --by",
+        "https://verdicts.example.com/desk/2026-W47/approval",
     ),
     "not-approved": ({"week": make.WEEK, "why": "1 problem blocks:\n  a <b>"}, "digest edition approve 2026-W47"),
     "halted": (HALTED, "digest edition status 2026-W47"),
