@@ -118,7 +118,7 @@ def shown_order(page: Page) -> tuple[int, ...]:
 # — for everybody —
 
 
-@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize("width", [1280, 600, 375])
 def test_the_desk_is_for_everybody(site: Site, chromium: Browser, width: int) -> None:
     """Axe finds nothing serious in light or dark; nothing scrolls sideways or is too small to hit or to read."""
     first, second, _ = read(site).order
@@ -137,7 +137,14 @@ def test_the_desk_is_for_everybody(site: Site, chromium: Browser, width: int) ->
                 assert [] == [(scheme, each["id"], each["nodes"][0]["html"]) for each in grave]
             assert width == page.evaluate("document.documentElement.scrollWidth")
             assert [] == page.evaluate(TARGETS)
+        assert page.evaluate(UNDO_IS_IN_ITS_COLUMN)
         assert [] == said
+
+
+UNDO_IS_IN_ITS_COLUMN = """(() => {
+    const undo = document.getElementById('undo-button'), column = undo.closest('.writing-side');
+    return undo.checkVisibility() && undo.getBoundingClientRect().right <= column.getBoundingClientRect().right + 1;
+})()"""
 
 
 TARGETS = """[...document.querySelectorAll('main a, main button, main label.pick, main textarea')]
