@@ -12,7 +12,6 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from digest import library
 from digest.manuscript import Manuscript
 from digest.models import Comparison, Considered, Edit, Edition, Tool
 
@@ -110,14 +109,6 @@ def outside(session: Session, edition: Edition, found: Manuscript, *, limit: int
 def count_outside(session: Session, edition: Edition, found: Manuscript) -> int:
     """How many stood for selection and are not in the edition."""
     return session.scalar(sa.select(sa.func.count()).where(*_is_outside(edition, found))) or 0
-
-
-def changed_pages(session: Session, found: Manuscript) -> frozenset[int]:
-    """The entries whose pages say something else now than when they were placed."""
-    known = {each.id: each.facts for each in library.comparisons(session, Comparison.id.in_(found.order))}
-    return frozenset(
-        entry.comparison for entry in found.entries if known.get(entry.comparison, entry.facts) != entry.facts
-    )
 
 
 def changes(

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from digest import editions, envelopes, examining, library, link_checks, overrides, proofs
 from digest.bootstrap import Services
 from digest.facts import ComparisonFacts
-from digest.models import Comparison, Edition, Entry, Featured
+from digest.models import Edition, Entry, Featured
 from digest.preflight import Earlier, Problem, Senders, Sheet
 from digest.preflight import check as preflight
 from digest.proofs import Proof
@@ -45,7 +45,9 @@ def check(session: Session, edition: Edition, proof: Proof, services: Services, 
 def _sheet(session: Session, edition: Edition, proof: Proof, services: Services, now: datetime) -> Sheet:
     entries = editions.entries_of(session, edition)
     facts = {entry.position: ComparisonFacts.model_validate(entry.facts) for entry in entries}
-    now_known = {found.id: found.facts for found in library.comparisons(session, _in_edition(edition))}
+    positions = {entry.comparison_id: entry.position for entry in entries}
+    elsewhere = editions.held_elsewhere(session, edition, positions)
+    changed = library.changed(session, {entry.comparison_id: facts[entry.position] for entry in entries})
     settings = services.settings
     own_host = urlsplit(settings.digest_site_url).hostname or ""
     return Sheet(
@@ -53,11 +55,7 @@ def _sheet(session: Session, edition: Edition, proof: Proof, services: Services,
         renderings=proof.renderings,
         facts=facts,
         withdrawn=editions.withdrawn_entries(session, edition),
-        changed=frozenset(
-            entry.position
-            for entry in entries
-            if now_known.get(entry.comparison_id, facts[entry.position]) != facts[entry.position]
-        ),
+        changed=frozenset(positions[comparison] for comparison in changed),
         earlier=_earlier(session, edition),
         candidates=proof.candidates,
         own_host=own_host,
@@ -75,8 +73,8 @@ def _sheet(session: Session, edition: Edition, proof: Proof, services: Services,
         own_words=_own_words(edition, entries),
         by_rule=_by_rule(edition, entries),
         links=link_checks.answers(session, link_checks.linked_in(session, edition, own_host=own_host), now=now),
-        comparisons={entry.position: entry.comparison_id for entry in entries},
-        elsewhere=_elsewhere(session, edition, entries),
+        comparisons={position: comparison for comparison, position in positions.items()},
+        elsewhere={positions[comparison]: week for comparison, week in elsewhere.items()},
         way_out=examining.way_out(session, services, now=now),
     )
 
@@ -97,22 +95,6 @@ def _own_words(edition: Edition, entries: Sequence[Entry]) -> dict[str, str]:
 def _by_rule(edition: Edition, entries: Sequence[Entry]) -> list[str]:
     of_entries = [words for entry in entries for words in (entry.headline_by_rule, entry.sentence_by_rule)]
     return [words for words in (edition.subject_by_rule, edition.breath_by_rule, *of_entries) if words]
-
-
-def _elsewhere(session: Session, edition: Edition, entries: Sequence[Entry]) -> dict[int, str]:
-    """The other edition, the oldest, that holds an entry's comparison, by position."""
-    positions = {entry.comparison_id: entry.position for entry in entries}
-    rows = session.execute(
-        sa.select(Entry.comparison_id, Edition.week)
-        .join(Edition, Edition.id == Entry.edition_id)
-        .where(Edition.id != edition.id, Entry.comparison_id.in_(positions), editions.holds_entries())
-        .order_by(Edition.week.desc())
-    )
-    return {positions[comparison]: week for comparison, week in rows}
-
-
-def _in_edition(edition: Edition) -> sa.ColumnElement[bool]:
-    return sa.exists().where(Entry.edition_id == edition.id, Entry.comparison_id == Comparison.id)
 
 
 def _earlier(session: Session, edition: Edition) -> dict[str, Earlier]:

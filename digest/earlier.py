@@ -9,7 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from digest import editing, editions, envelopes, manuscript, personal, presses, previewing, proofs, wording
+from digest import editing, editions, envelopes, manuscript, personal, presses, previewing, proofs, test_mails, wording
 from digest.batches import Reader
 from digest.bootstrap import Services
 from digest.errors import DigestError
@@ -20,8 +20,7 @@ from digest.variants import EVERYTHING
 from digest.weeks import BadWeek, Week
 
 APPROVED = f"→ {EditionState.APPROVED}"
-TESTED = "test"
-"""How the log's lines of approvals end, and how those of test mails begin."""
+"""How the log's lines of approvals end."""
 MOST_EDITIONS = 60
 MOST_EDITS = 100
 
@@ -61,7 +60,7 @@ def choices(session: Session, edition: Edition) -> Choices:
         last=session.scalars(earlier.where(editions.has_begun()).limit(1)).one_or_none(),
         editions=session.scalars(earlier.limit(MOST_EDITIONS)).all(),
         edits=editing.edits_of(session, edition)[:MOST_EDITS],
-        test=_newest_line(session, edition, EditionLog.what.startswith(TESTED)),
+        test=_newest_line(session, edition, EditionLog.what == test_mails.WHAT),
         approval=_newest_line(session, edition, EditionLog.what.endswith(APPROVED)),
     )
 

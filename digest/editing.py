@@ -492,16 +492,8 @@ def _facts_to_bring_in(session: Session, edition: Edition, comparison: int) -> C
 
 def _refuse_taken(session: Session, edition: Edition, come: Collection[int]) -> None:
     """Whatever brings them in, an undo too: readers get no comparison twice. Raises NotBroughtIn."""
-    if not come:
-        return
-    elsewhere = (
-        sa.select(Edition.week)
-        .join(Entry, Entry.edition_id == Edition.id)
-        .where(Edition.id != edition.id, Entry.comparison_id.in_(come), editions.holds_entries())
-    )
-    week = session.scalars(elsewhere.order_by(Edition.week).limit(1)).one_or_none()
-    if week is not None:
-        raise NotBroughtIn(f"This comparison stands in {week}; readers would get it twice.")
+    if come and (weeks := editions.held_elsewhere(session, edition, come).values()):
+        raise NotBroughtIn(f"This comparison stands in {min(weeks)}; readers would get it twice.")
 
 
 def _facts(session: Session, comparison: int) -> ComparisonFacts:

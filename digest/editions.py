@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -183,9 +183,11 @@ def skip(session: Session, edition: Edition, *, why: str, by: str, now: datetime
 
 def reopen(session: Session, edition: Edition, *, why: str, by: str, now: datetime) -> None:
     """Approved or skipped → draft: the approval is void. Raises TakenElsewhere."""
-    if edition.state is SKIPPED and (week := _also_in(session, edition)):
+    own = [entry.comparison_id for entry in entries_of(session, edition)]
+    if edition.state is SKIPPED and (weeks := held_elsewhere(session, edition, own).values()):
         raise TakenElsewhere(
-            f"Comparisons of {edition.week} stand in {week} by now; skip that one first, or readers get them twice."
+            f"Comparisons of {edition.week} stand in {min(weeks)} by now; "
+            f"skip that one first, or readers get them twice."
         )
     advance(session, edition, DRAFT, by=by, now=now, why=why, send_at=edition.planned_at, **VOID)
     _void(session, edition)
@@ -221,15 +223,18 @@ def holds_entries() -> sa.ColumnElement[bool]:
     return sa.or_(has_begun(), Edition.state.not_in((SKIPPED, STOPPED)))
 
 
-def _also_in(session: Session, edition: Edition) -> str | None:
-    """Another edition that holds one of this edition's comparisons."""
-    own = sa.select(Entry.comparison_id).where(Entry.edition_id == edition.id)
-    others = (
-        sa.select(Edition.week)
-        .join(Entry, Entry.edition_id == Edition.id)
-        .where(Edition.id != edition.id, Entry.comparison_id.in_(own), holds_entries())
+def held_elsewhere(session: Session, edition: Edition, comparisons: Collection[int]) -> dict[int, str]:
+    """Which of these comparisons stand in another edition that went out or still may, with the week of the first.
+
+    Readers would get them twice.
+    """
+    rows = session.execute(
+        sa.select(Entry.comparison_id, sa.func.min(Edition.week))
+        .join(Edition, Edition.id == Entry.edition_id)
+        .where(Edition.id != edition.id, Entry.comparison_id.in_(list(comparisons)), holds_entries())
+        .group_by(Entry.comparison_id)
     )
-    return session.scalars(others.order_by(Edition.week).limit(1)).one_or_none()
+    return {comparison: week for comparison, week in rows}
 
 
 def withdrawn_entries(session: Session, edition: Edition) -> dict[int, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -55,6 +55,12 @@ def comparisons(session: Session, which: sa.ColumnElement[bool]) -> list[Found]:
         Found(row.id, _facts(row, tools[row.left_id], tools[row.right_id]), row.first_seen_at, tuple(row.loose_remarks))
         for row in rows
     ]
+
+
+def changed(session: Session, placed: Mapping[int, ComparisonFacts]) -> frozenset[int]:
+    """The comparisons whose pages say something else now than these facts, by number; one that is gone says nothing."""
+    now = {found.id: found.facts for found in comparisons(session, Comparison.id.in_(list(placed)))}
+    return frozenset(number for number, facts in placed.items() if now.get(number, facts) != facts)
 
 
 # Columns rather than objects, which nobody here changes: half the time.

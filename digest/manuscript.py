@@ -314,9 +314,7 @@ def made_of(parts: Mapping[str, Any], week: str) -> Manuscript:
         raise NotToBeHad
     entries = []
     for comparison in parts["order"]:
-        own = {
-            name: parts[f"{name} {comparison}"] for name in (*Placed.model_fields, *_WRITTEN) if name != "comparison"
-        }
+        own = {name: parts[f"{name} {comparison}"] for name in (*_OF_AN_ENTRY, *_WRITTEN)}
         own["summary"] = own["summary"] | {name: own.pop(name) for name in _WRITTEN}
         entries.append(own | {"comparison": comparison})
     whole = {name: parts[name] for name in Manuscript.model_fields if name in parts}

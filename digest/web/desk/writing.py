@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.orm import Session
 
-from digest import alongside, editing, editions, manuscript, staff
+from digest import alongside, editing, editions, library, manuscript, staff
 from digest.alongside import Reason
 from digest.manuscript import LONGEST, Manuscript, Placed
 from digest.models import Correction, Edition, EditionState
@@ -182,7 +182,8 @@ def cut(subject: str, at: int) -> str:
 def _cards(session: Session, edition: Edition, found: Manuscript) -> list[Card]:
     reasons = alongside.reasons(session, edition, found.order)
     is_draft = edition.state is EditionState.DRAFT
-    changed = alongside.changed_pages(session, found) if is_draft else frozenset()
+    placed = {entry.comparison: entry.facts for entry in found.entries}
+    changed = library.changed(session, placed) if is_draft else frozenset()
     withdrawn = editions.withdrawn_entries(session, edition) if is_draft else {}
     return [
         Card(
